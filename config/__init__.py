@@ -1,0 +1,1 @@
+"""Settings: TOML files and environment in, frozen structs out."""

@@ -1,0 +1,1 @@
+"""Protocol drivers, one package a protocol."""

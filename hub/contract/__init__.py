@@ -1,0 +1,1 @@
+"""What plugins and drivers are written against; they import it as `hub`."""

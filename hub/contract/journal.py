@@ -1,0 +1,113 @@
+"""What a gateway must not lose: readings and records, in two streams, until the centre has them."""
+
+import enum
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from .points import PointSpec
+from .readings import ReadingBatch
+
+
+class Stream(enum.StrEnum):
+    """Each has its own contiguous sequence; events are sent first."""
+
+    EVENTS = "events"
+    TELEMETRY = "telemetry"
+
+
+class Record(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Something to be told once. at: µs since 1970 UTC."""
+
+    at: int
+
+
+class CatalogueEntry(Struct, frozen=True, kw_only=True):
+    """One point as the centre is told of it; `id` is the gateway's, never reused."""
+
+    id: int
+    device: str
+    spec: PointSpec
+    profile: str = ""
+    driver: str = ""
+    every: float | None = None
+
+
+class Catalogue(Record, frozen=True, tag="catalogue"):
+    """Points that are new or whose description changed."""
+
+    points: tuple[CatalogueEntry, ...]
+
+
+class GapCause(enum.StrEnum):
+    DEVICE_SILENT = "device_silent"
+    COMM_DOWN = "comm_down"
+    DISK_FULL = "disk_full"
+    DISABLED = "disabled"
+    GATEWAY_DOWN = "gateway_down"
+    OVERLOAD = "overload"
+
+
+class Gap(Record, frozen=True, tag="gap"):
+    """Readings of a device that do not exist, and why. until: None while it lasts."""
+
+    device: str
+    cause: GapCause
+    since: int
+    until: int | None = None
+    lost: int = 0
+
+
+class DeviceState(Record, frozen=True, tag="device"):
+    channel: str
+    device: str
+    online: bool
+    reason: str = ""
+
+
+class Note(Record, frozen=True, tag="note"):
+    """Something an operator should know: clock jump, disk full, corrupt buffer set aside."""
+
+    level: str
+    code: str
+    message: str
+
+
+class CommandDone(Record, frozen=True, tag="command"):
+    id: str
+    key: str
+    actor: str
+    outcome: str
+    detail: str = ""
+
+
+class JournalStatus(Struct, frozen=True, kw_only=True):
+    """depth: readings not yet acknowledged by the centre. Times are µs since 1970 UTC."""
+
+    healthy: bool
+    depth: int
+    bytes: int
+    oldest_unsent: int | None
+    committed: int
+    acknowledged: int
+    dropped: int
+    message: str = ""
+
+
+class Journal(Protocol):
+    """The gateway's durable log. `sync.buffer` is the one we ship."""
+
+    async def point_ids(self, keys: Sequence[str]) -> list[int]:
+        """Local ids of `device.point` keys, assigned at first sight and never reused."""
+
+    def readings(self, batch: ReadingBatch, stream: Stream = Stream.TELEMETRY) -> None:
+        """Queue for the next group commit (≤ 200 ms). Never blocks; takes engineering values."""
+
+    def record(self, record: Record) -> None:
+        """Queue a record on the events stream."""
+
+    async def flush(self) -> None:
+        """Return when all that was queued before is on disk."""
+
+    def status(self) -> JournalStatus: ...

@@ -1,0 +1,108 @@
+"""How a package tells the hub what it brings: one manifest and few hooks.
+
+A plugin is a package with `hub_plugin()` marked `@hookimpl`, found through the entry-point group
+`busbar.plugins`. Static things are fields of `Plugin`; hooks are for behaviour.
+"""
+# mypy: disable-error-code=empty-body
+
+import enum
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pluggy
+import typer
+
+from .driver import Command, Driver
+
+PROJECT = "busbar"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class Role(enum.Flag):
+    """The kinds of process that a plugin runs in."""
+
+    GATEWAY = enum.auto()
+    CENTRAL = enum.auto()
+    BOTH = GATEWAY | CENTRAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """Everything a package brings, by value.
+
+    name: also the prefix of its tables, URLs, permissions and Alembic branch. settings: a msgspec
+    struct, read from the table `[plugin.<name>]`. permissions: code → description. urls: further
+    URL modules it owns beside its name.
+    """
+
+    name: str
+    version: str = "0.1.0"
+    title: str = ""
+    requires: tuple[str, ...] = ()
+    runs_on: Role = Role.CENTRAL
+    urls: tuple[str, ...] = ()
+    resources: tuple[Any, ...] = ()
+    actions: tuple[Any, ...] = ()
+    events: tuple[type, ...] = ()
+    subscribers: tuple[Any, ...] = ()
+    jobs: tuple[Any, ...] = ()
+    schedules: tuple[Any, ...] = ()
+    permissions: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: type | None = None
+    drivers: Mapping[str, type[Driver[Any]]] = field(default_factory=dict)
+    providers: Mapping[str, Any] = field(default_factory=dict)
+    rooms: tuple[Any, ...] = ()
+    reports: tuple[Any, ...] = ()
+    health: tuple[Any, ...] = ()
+    migrations: Path | None = None
+    locale: Path | None = None
+
+
+@hookspec
+def hub_plugin() -> Plugin:
+    """Return what this plugin brings. Called once, before anything is opened."""
+
+
+@hookspec
+def hub_services(hub: Any) -> list[AbstractAsyncContextManager[Any]]:
+    """Return what runs for as long as the process does; entered in order, left in reverse."""
+
+
+@hookspec
+def hub_startup(hub: Any) -> Any:
+    """Return a coroutine to await once all services are up, or None."""
+
+
+@hookspec
+def hub_shutdown(hub: Any) -> Any:
+    """Return a coroutine to await before the services go down, or None."""
+
+
+@hookspec(firstresult=True)
+def hub_authenticate(credentials: Any) -> Any:
+    """Return a coroutine function that turns credentials into an Actor, or None."""
+
+
+@hookspec
+def hub_row_scope(actor: Any, model: type) -> Any:
+    """Return a SQL condition that narrows what this actor sees of `model`, or None."""
+
+
+@hookspec
+def hub_command_guard(command: Command) -> str | None:
+    """Return why this command must not be executed (interlock), or None. Any refusal wins."""
+
+
+@hookspec
+def hub_search(ctx: Any, query: str, limit: int) -> Any:
+    """Return a coroutine that yields search hits, or None."""
+
+
+@hookspec
+def hub_cli(app: typer.Typer) -> None:
+    """Add commands to `busbar`."""

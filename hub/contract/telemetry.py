@@ -1,0 +1,88 @@
+"""Telemetry at the centre: who owns the points, and who keeps their values.
+
+Values are kept per *series*, a small integer that the owner of the points gives each of them. The
+store knows no tenant: whoever asks it has authorised the series first.
+"""
+
+import datetime as dt
+import enum
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from .journal import CatalogueEntry, DeviceState
+from .readings import ReadingBatch
+
+
+class Aggregate(enum.StrEnum):
+    """How readings of a bucket become one value."""
+
+    AVG = "avg"
+    MIN = "min"
+    MAX = "max"
+    SUM = "sum"
+    FIRST = "first"
+    LAST = "last"
+    COUNT = "count"
+    DELTA = "delta"  # rise of a counter inside the bucket
+
+
+class Bucket(Struct, frozen=True, kw_only=True):
+    """value: None when no reading fell into it. coverage: share of the expected readings, 0…1."""
+
+    series: int
+    start: dt.datetime
+    value: float | None
+    count: int
+    coverage: float | None = None
+
+
+class ReadingStore(Protocol):
+    """Values at the centre; `sync.store` implements it. Times are aware; batches carry series."""
+
+    async def latest(self, series: Sequence[int]) -> ReadingBatch:
+        """The newest reading of each series that has one."""
+
+    async def history(
+        self,
+        series: Sequence[int],
+        start: dt.datetime,
+        end: dt.datetime,
+        *,
+        limit: int,
+        after: tuple[dt.datetime, int] | None = None,
+    ) -> ReadingBatch:
+        """Raw readings in [start, end) by (time, series), beginning behind `after`."""
+
+    async def aggregate(
+        self,
+        series: Sequence[int],
+        start: dt.datetime,
+        end: dt.datetime,
+        *,
+        bucket: str,
+        fn: Aggregate,
+        zone: str = "UTC",
+        include_bad: bool = False,
+    ) -> list[Bucket]:
+        """Buckets (`1m 5m 15m 1h 1d 1mo`) in `zone`, from the coarsest roll-up that fits."""
+
+    def live(self, series: Sequence[int]) -> AsyncIterator[ReadingBatch]:
+        """Readings as they are stored, conflated to the newest per series for a slow reader."""
+
+
+class PointDirectory(Protocol):
+    """Who owns points at the centre; the scada plugin implements it.
+
+    connection: the psycopg `AsyncConnection` of the ingest's own transaction.
+    """
+
+    async def adopt(
+        self, connection: Any, gateway: UUID, entries: Sequence[CatalogueEntry]
+    ) -> Mapping[int, int]:
+        """Create or update the points of a gateway's catalogue; local id → series."""
+
+    async def device_state(self, connection: Any, gateway: UUID, state: DeviceState) -> None:
+        """Note that a device came or went."""

@@ -1,0 +1,1 @@
+"""The hub at work. Private to `hub`, `api` and `sync`."""

@@ -1,0 +1,77 @@
+"""One running process: what is loaded, what it offers, how it starts and stops."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+import pluggy
+
+from hub.contract.journal import Journal
+from hub.contract.plugin import Plugin, Role
+from hub.contract.telemetry import PointDirectory, ReadingStore
+
+T = TypeVar("T")
+
+
+class Key(Generic[T]):
+    """The typed name of a service; compared by identity."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+JOURNAL = Key[Journal]("journal")
+STORE = Key[ReadingStore]("readings")
+DIRECTORY = Key[PointDirectory]("points")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """An HTTP endpoint that is not a Resource's; `handler` is aiohttp's, `path` is absolute."""
+
+    method: str
+    path: str
+    handler: Callable[..., Any]
+    public: bool = False
+    permission: str | None = None
+    summary: str = ""
+
+
+@dataclass
+class Hub:
+    """Everything hangs off one of these; a test can make two."""
+
+    settings: Any
+    role: Role
+    plugins: dict[str, Plugin]
+    hooks: pluggy.PluginManager
+    routes: list[Route] = field(default_factory=list)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _services: dict[Key[Any], Any] = field(default_factory=dict)
+
+    def provide(self, key: Key[T], service: T) -> None:
+        """Offer a service to whatever starts later."""
+        self._services[key] = service
+
+    def get(self, key: Key[T]) -> T:
+        """The service of that key, or LookupError that names it."""
+        try:
+            return cast("T", self._services[key])
+        except KeyError:
+            raise LookupError(f"no service provides {key.name!r} in this process") from None
+
+    async def run(self) -> None:
+        """Enter all services, wait for `stopping`, leave them in reverse order."""
+        async with contextlib.AsyncExitStack() as stack:
+            for name in self.plugins:
+                module = self.hooks.get_plugin(name)
+                hook = getattr(module, "hub_services", None)
+                for service in hook(self) if hook else ():
+                    await stack.enter_async_context(service)
+            for start in filter(None, self.hooks.hook.hub_startup(hub=self)):
+                await start
+            await self.stopping.wait()
+            for stop in filter(None, self.hooks.hook.hub_shutdown(hub=self)):
+                await stop

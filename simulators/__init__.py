@@ -1,0 +1,1 @@
+"""Field devices for demonstrations and tests; they speak the real protocols."""

@@ -1,0 +1,1 @@
+"""From the gateway to the centre: each reading is stored exactly once."""
