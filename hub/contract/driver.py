@@ -17,7 +17,6 @@ from .errors import Unsupported
 from .points import Point, PointName, PointSpec
 from .readings import ReadingBatch
 
-
 Recording = Literal["all", "change"]
 
 
