@@ -168,8 +168,7 @@ class Points:
         limit = np.maximum(c["period"][ids] * STALE_PERIODS, STALE_LEAST)
         old = self.clock.monotonic() - c["seen"][ids] > limit
         held = c["quality"][ids]
-        gone: NDArray[np.bool_] = (held == NEVER) | ((held & Flag.COMM_LOST) != 0)
-        return old | gone
+        return np.asarray(old | (held == NEVER) | ((held & Flag.COMM_LOST) != 0), np.bool_)
 
     def subscribe(self, ids: Ids | None = None) -> "Subscription":
         """Newest values of these points (all when None) as they change; see Subscription."""
