@@ -13,10 +13,7 @@ def hub_plugin() -> Plugin:
         name="modbus",
         title="Modbus",
         runs_on=Role.GATEWAY,
-        drivers={
-            tag: ModbusDriver
-            for tag in ("modbus-tcp", "modbus-rtu", "modbus-ascii", "modbus-rtu-over-tcp")
-        },
+        drivers=dict.fromkeys(("modbus-tcp", "modbus-rtu", "modbus-ascii", "modbus-rtu-over-tcp"), ModbusDriver),
     )
 
 

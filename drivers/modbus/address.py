@@ -84,7 +84,9 @@ class Address(Struct, frozen=True, kw_only=True):
         return f"{self.table}:{self.start}.{self.bit}{last}"
 
 
-_NOTATION = re.compile(r"(?P<table>co|di|hr|ir):(?P<start>\d{1,5})(?:\.(?P<low>\d+)(?:-(?P<high>\d+))?)?")
+_NOTATION = re.compile(
+    r"(?P<table>co|di|hr|ir):(?P<start>\d{1,5})(?:\.(?P<low>\d+)(?:-(?P<high>\d+))?)?"
+)
 _STRING = re.compile(r"string:(\d{1,3})")
 
 
@@ -100,7 +102,9 @@ def parse(spec: PointSpec, device: DeviceConfig | None = None) -> Address:
 def _parse(spec: PointSpec, base: int) -> Address:
     match = _NOTATION.fullmatch(spec.address)
     if not match:
-        raise ValueError(f"address {spec.address!r} is none of hr:40, ir:7, co:3, di:5, hr:40.3, hr:40.4-7")
+        raise ValueError(
+            f"address {spec.address!r} is none of hr:40, ir:7, co:3, di:5, hr:40.3, hr:40.4-7"
+        )
     table, start = Table(match["table"]), int(match["start"]) - base
     bit, bits = _bits(table, match["low"], match["high"])
     kind, count, chars = _type(spec.type, table, bits)
@@ -145,7 +149,9 @@ def _type(name: str, table: Table, bits: int) -> tuple[str, int, int]:
         return name, 1, 0
     if bits:
         if (name or "uint16") != "uint16":
-            raise ValueError(f"type {name!r} does not fit a bit range; write uint16 or leave it out")
+            raise ValueError(
+                f"type {name!r} does not fit a bit range; write uint16 or leave it out"
+            )
         return "uint16", 1, 0
     if match := _STRING.fullmatch(name):
         chars = int(match[1])

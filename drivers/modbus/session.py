@@ -184,7 +184,9 @@ def _refusals(poll: Poll) -> str:
     rows = sorted(poll.refused)
     shown = ", ".join(f"{poll.points[r].spec.name} ({poll.points[r].address})" for r in rows[:5])
     more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-    return f"refuses {shown}{more}: {pdu.name_of(poll.refused[rows[0]])}; asked again in {RELEARN:g} s"
+    return (
+        f"refuses {shown}{more}: {pdu.name_of(poll.refused[rows[0]])}; asked again in {RELEARN:g} s"
+    )
 
 
 def _troubles(layout: Layout, answers: list[Answer]) -> str:
