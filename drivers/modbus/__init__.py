@@ -4,6 +4,8 @@ import typer
 
 from hub import Plugin, Role, hookimpl
 
+DRIVERS = ("modbus-tcp", "modbus-rtu", "modbus-ascii", "modbus-rtu-over-tcp")
+
 
 @hookimpl
 def hub_plugin() -> Plugin:
@@ -13,7 +15,7 @@ def hub_plugin() -> Plugin:
         name="modbus",
         title="Modbus",
         runs_on=Role.GATEWAY,
-        drivers=dict.fromkeys(("modbus-tcp", "modbus-rtu", "modbus-ascii", "modbus-rtu-over-tcp"), ModbusDriver),
+        drivers=dict.fromkeys(DRIVERS, ModbusDriver),
     )
 
 

@@ -74,7 +74,7 @@ class ModbusRtu(_Serial, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
     @property
     def silence(self) -> float:
-        """Seconds between frames: 3.5 characters, 1.75 ms above 19200 baud (Serial Line 2.5.1.1)."""
+        """Seconds between frames: 3.5 characters, or 1.75 ms (Serial Line V1.02, 2.5.1.1)."""
         return 0.00175 if self.baud > 19200 else 3.5 * 11 / self.baud
 
 

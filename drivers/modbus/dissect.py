@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from drivers.modbus.pdu import name_of
 
@@ -61,19 +61,13 @@ def response(pdu: bytes, asked: Meaning | None = None) -> Meaning:
             return Meaning(data=pdu[1:].hex(), fault=f"an exception has 2 bytes, not {len(pdu)}")
         return Meaning(exception=pdu[1], reason=name_of(pdu[1]))
     meaning = _apply(_RESPONSES, pdu)
-    if meaning.bits is not None and asked and asked.count:
-        if len(meaning.bits) != (asked.count + 7) // 8 * 8:
-            return Meaning(
-                bytes=meaning.bytes, data=pdu[1:].hex(), fault="not as many as asked for"
-            )
-        return Meaning(address=asked.address, bytes=meaning.bytes, bits=meaning.bits[: asked.count])
-    if meaning.registers is not None and asked and asked.count:
-        if len(meaning.registers) != asked.count:
-            return Meaning(
-                bytes=meaning.bytes, data=pdu[1:].hex(), fault="not as many as asked for"
-            )
-        return Meaning(address=asked.address, bytes=meaning.bytes, registers=meaning.registers)
-    return meaning
+    if meaning.bytes is None or asked is None or asked.count is None:
+        return meaning
+    due = (asked.count + 7) // 8 if meaning.bits is not None else 2 * asked.count
+    if meaning.bytes != due:
+        return Meaning(bytes=meaning.bytes, data=pdu[1:].hex(), fault="not as many as asked for")
+    bits = None if meaning.bits is None else meaning.bits[: asked.count]
+    return structs.replace(meaning, address=asked.address, bits=bits)
 
 
 def _apply(table: dict[int, Callable[[bytes], Meaning]], pdu: bytes) -> Meaning:
