@@ -46,7 +46,7 @@ def arrange(address: Address, data: bytes) -> bytes:
 
 def _string(address: Address, value: float | str) -> bytes:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not text")
+        raise ValueError(f"{value!r} is not text")  # noqa: TRY004 - becomes Invalid
     data = value.encode()
     if len(data) > address.chars:
         raise ValueError(f"{value!r} is longer than {address.chars} bytes")
@@ -55,7 +55,7 @@ def _string(address: Address, value: float | str) -> bytes:
 
 def _number(spec: PointSpec, address: Address, value: float | str) -> bytes:
     if isinstance(value, str):
-        raise ValueError(f"{value!r} is not a number")
+        raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 - becomes Invalid
     raw = (value - spec.offset) / spec.scale
     if address.type in {"float32", "float64"}:
         return _real(address.type, raw)

@@ -1,5 +1,6 @@
 """One-off reading, writing and searching, as a technician at a device needs it."""
 
+import math
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
@@ -46,9 +47,10 @@ class Quiet:
 def channel(settings: dict[str, Any]) -> ModbusConfig:
     """Settings as of a configuration file. Raises ConfigError."""
     try:
-        return msgspec.convert(settings, ModbusConfig)
+        config: ModbusConfig = msgspec.convert(settings, ModbusConfig)
     except msgspec.ValidationError as fault:
         raise ConfigError(str(fault)) from None
+    return config
 
 
 def specs(
@@ -128,7 +130,7 @@ async def read(config: ModbusConfig, wanted: Iterable[PointSpec]) -> list[dict[s
     for row, point in enumerate(points):
         raw = float(batch.value[row])
         value: float | str | None = (
-            None if raw != raw else raw * point.spec.scale + point.spec.offset
+            None if math.isnan(raw) else raw * point.spec.scale + point.spec.offset
         )
         rows.append(
             {

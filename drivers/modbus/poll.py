@@ -78,7 +78,7 @@ class Poll:
         self.layout = Layout(self.points, parts)
 
     def note_mute(self, layout: Layout, answers: Sequence[Answer], relearn_at: float) -> None:
-        """A block that is never answered, though others are, is soon asked for only now and then."""
+        """A block that is never answered, though others are, is asked for only now and then."""
         if not any(answer.code == SILENT for answer in answers):
             self._mute.clear()
             return

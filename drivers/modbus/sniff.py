@@ -57,7 +57,7 @@ def sniff(path: Path, port: int = 502) -> Iterator[Sniffed]:
 
 
 def _frames(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
-    """Header and PDU of every complete frame; the buffer is dropped when it cannot begin with one."""
+    """Header and PDU of every complete frame; a buffer that begins with none is dropped."""
     while len(buffer) > HEADER:
         length = int.from_bytes(buffer[4:6], "big")
         if buffer[2] or buffer[3] or not 2 <= length <= 254:
@@ -78,7 +78,9 @@ def _sniffed(
     if not asking:
         client, server = server, client
         asked = waiting.pop((client, server, transaction, unit, function), None)
-    meaning = dissect.request(pdu) if asking else dissect.response(pdu, asked and asked.meaning)
+    meaning = (
+        dissect.request(pdu) if asking else dissect.response(pdu, asked.meaning if asked else None)
+    )
     found = Sniffed(
         frame=segment.number,
         time=segment.time,

@@ -150,7 +150,7 @@ def _show(address: Address, data: bytes) -> str:
 def _refusal(code: int) -> Result:
     if code == pdu.Code.ACKNOWLEDGE:
         return Result(outcome=Outcome.ACCEPTED, detail=pdu.name_of(code))
-    if code in {pdu.Code.ILLEGAL_FUNCTION}:
+    if code == pdu.Code.ILLEGAL_FUNCTION:
         return Result(outcome=Outcome.NOT_SUPPORTED, detail=pdu.name_of(code))
     if code in pdu.ABSENT:
         return Result(outcome=Outcome.TIMEOUT, detail=pdu.name_of(code))
