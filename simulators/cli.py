@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from simulators.field import Field
+    from simulators.network import Network
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -49,34 +50,34 @@ def modbus(
     import asyncio
 
     from hub import HubError
+    from simulators.run import run
 
+    network: Network | None = None
     try:
-        if series is None and profile is None:
-            field = _network(speed, host, port, seed)
-        elif series is not None:
-            code = profile or "eastron/sdm630"
-            field = _replay(code, series, column, where or [], unit, units, speed, host, port)
+        if series is None:
+            if profile is not None:
+                raise typer.BadParameter("--profile needs --series; without both: a network")
+            field, network = _network(speed, host, port, seed)
         else:
-            raise typer.BadParameter("--profile needs --series; without both a network is served")
-        asyncio.run(_serve(field, write_config))
+            meter = profile or "eastron/sdm630"
+            field = _replay(meter, series, column, where or [], unit, units, speed, host, port)
+        asyncio.run(run(field, write_config, network))
     except HubError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     except OSError as error:
         typer.echo(f"cannot listen on {host}, port {port}: {error.strerror or error}", err=True)
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("stopped")
 
 
-def _network(speed: float, host: str, port: int, seed: int) -> Field:
+def _network(speed: float, host: str, port: int, seed: int) -> tuple[Field, Network]:
     import time
 
     from simulators.field import serve_network
     from simulators.network import DAY, Network
 
     network = Network(seed, start=time.time() % DAY)
-    return serve_network(network, speed=speed, host=host, port=port)
+    return serve_network(network, speed=speed, host=host, port=port), network
 
 
 def _replay(
@@ -107,19 +108,3 @@ def _replay(
             f"{each.missing} without a value, {each.repeated} repeated and left out"
         )
     return serve_meters(profile, replays, speed=speed, host=host, port=port)
-
-
-async def _serve(field: Field, write_config: Path | None) -> None:
-    from simulators.field import config
-
-    async with field:
-        for outlet in field.outlets:
-            typer.echo(f"{outlet.server.host}:{outlet.server.port}  {outlet.name}")
-            for name, (number, unit) in zip(outlet.names, outlet.server.units.items(), strict=True):
-                typer.echo(f"  unit {number:<3} {name:<16} {unit.profile.code}")
-        if write_config is not None:
-            text = config(field.channels())
-            write_config.write_text(text, encoding="utf-8")  # noqa: ASYNC240 - once, at the start
-            typer.echo(f"wrote {write_config}")
-        typer.echo("serving; Ctrl-C ends it")
-        await field.wait()

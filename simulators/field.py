@@ -183,11 +183,11 @@ def _breaker(feeder: Feeder, profiles: Profiles) -> Unit:
         _show_breaker(feeder, unit)
 
     unit.on_write.append(operate)
-    unit.image.set("breaker", feeder.closed)
     return unit
 
 
 def _show_breaker(feeder: Feeder, unit: Unit) -> None:
+    unit.image.set("breaker", feeder.closed)
     unit.image.set("switch.position", feeder.closed)
     unit.image.set("switch.local", feeder.local)
     unit.image.set("switch.trips", feeder.trips)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from simulators.electrical import Energies, Meter, generating
@@ -53,6 +54,15 @@ class Device:
     generates: bool = False
     meter: Meter = field(default_factory=Meter)
     _energy: Floats = field(default_factory=lambda: np.zeros((4, 3)))
+
+    @property
+    def registers(self) -> list[list[float]]:
+        """kWh in, kWh out, kvarh in, kvarh out, each by phase."""
+        found: list[list[float]] = self._energy.tolist()
+        return found
+
+    def resume(self, registers: list[list[float]]) -> None:
+        self._energy[:] = registers
 
     def begin(self, imported: float) -> None:
         """Start from a register that has run for some years: kWh in all three phases together."""
@@ -123,6 +133,13 @@ _METERS: Final = (
 _HEADS: Final = ("schneider/pm5000", "janitza/umg96rm_e", "siemens/pac3200")
 
 
+class State(Struct, forbid_unknown_fields=True):
+    """What meters and breakers remember: registers by meter, (closed, trips) by feeder."""
+
+    registers: dict[str, list[list[float]]]
+    breakers: dict[str, tuple[bool, int]]
+
+
 class Network:
     """The whole of it, at one moment. seed: the same seed gives the same network and the same day.
 
@@ -148,6 +165,22 @@ class Network:
             for feeder in substation.feeders:
                 found += [feeder.head, *(device for _, device in feeder.customers)]
         return found
+
+    def state(self) -> State:
+        """What has to be kept for the meters to go on counting."""
+        return State(
+            {device.name: device.registers for device in self.devices},
+            {feeder.name: (feeder.closed, feeder.trips) for feeder in self.feeders},
+        )
+
+    def resume(self, state: State) -> None:
+        """Go on from registers and breakers that were kept; meters that it does not name stay."""
+        for device in self.devices:
+            if device.name in state.registers:
+                device.resume(state.registers[device.name])
+        for feeder in self.feeders:
+            if feeder.name in state.breakers:
+                feeder.closed, feeder.trips = state.breakers[feeder.name]
 
     def step(self, now: float) -> None:
         """Go to `now` seconds after the beginning: what flowed until now is counted."""

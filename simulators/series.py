@@ -58,16 +58,8 @@ def read_series(
     empty reads it from the column's name and is kWh otherwise. Times without a zone are UTC; a file
     with no time is hourly from 1 August 2016.
     """
-    with _text(path) as text:
-        reader = csv.DictReader(text)
-        names = list(reader.fieldnames or ())
-        value = _column(path, names, column)
-        wanted = dict(where or {})
-        if unknown := [name for name in wanted if name not in names]:
-            raise ConfigError(f"{path}: no column {unknown[0]!r}; it has {', '.join(names)}")
-        rows = [row for row in reader if all(row[k] == v for k, v in wanted.items())]
-    if len(rows) < 2:
-        raise ConfigError(f"{path}: {len(rows)} rows match; a series needs two")
+    names, rows = _rows(path, where or {})
+    value = _column(path, names, column)
     starts = _starts(path, names, rows)
     order = np.argsort(starts, kind="stable")
     starts = starts[order]
@@ -90,6 +82,19 @@ def read_series(
         missing=int(np.isnan(energy).sum()),
         repeated=int(len(starts) - first.sum()),
     )
+
+
+def _rows(path: Path, where: Mapping[str, str]) -> tuple[list[str], list[dict[str, str]]]:
+    """Names of the columns, and the rows that have these values."""
+    with _text(path) as text:
+        reader = csv.DictReader(text)
+        names = list(reader.fieldnames or ())
+        if unknown := [name for name in where if name not in names]:
+            raise ConfigError(f"{path}: no column {unknown[0]!r}; it has {', '.join(names)}")
+        rows = [row for row in reader if all(row[k] == v for k, v in where.items())]
+    if len(rows) < 2:
+        raise ConfigError(f"{path}: {len(rows)} rows match; a series needs two")
+    return names, rows
 
 
 def _text(path: Path) -> TextIO:

@@ -172,9 +172,15 @@ def load(file: Path, check: Check | None = None) -> tuple[Profile | None, list[F
     """Read one file; all its faults at once, in the order of lines."""
     try:
         text = file.read_text("utf-8")
-        table = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         return None, [Fault(file, 1, f"cannot be read: {error}")]
+    return parse(text, file, check)
+
+
+def parse(text: str, file: Path, check: Check | None = None) -> tuple[Profile | None, list[Fault]]:
+    """The profile that stands in `file`, as far as it can be understood, and all its faults."""
+    try:
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"line (\d+)", str(error))
         return None, [Fault(file, int(at[1]) if at else 1, f"not TOML: {error}")]
