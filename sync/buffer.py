@@ -1,6 +1,7 @@
 """The journal of a gateway: what it acknowledges survives a kill and a power cut."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +16,8 @@ from hub import Catalogue, JournalStatus, ReadingBatch, Record, Stream
 
 from . import frames
 from .inbox import Inbox
-from .writer import Limits, Writer
+from .log import CorruptLog
+from .writer import HOPELESS, Limits, Writer
 
 CLOSE_WITHIN = 2.0  # s
 
@@ -133,18 +135,30 @@ class Buffer:
     async def fetch(self, stream: Stream, after: int, max_bytes: int) -> Waiting | None:
         """Frames behind `after`, at least one if there is one; None when there is none.
 
-        Raises sqlite3.Error when the file cannot be read now.
+        Raises sqlite3.Error when the file cannot be read now; a damaged one is then replaced.
         """
+        try:
+            return await self._fetch(stream, after, max_bytes)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in HOPELESS:
+                await self._drop_reader()
+                await asyncio.wrap_future(self._writer.call(self._writer.distrust))
+            raise
+
+    async def _fetch(self, stream: Stream, after: int, max_bytes: int) -> Waiting | None:
         database = await self._database()
         async with database.execute("SELECT epoch FROM buffer") as found:
             (epoch,) = await found.fetchone() or (b"",)
         chosen: list[bytes] = []
         size = last = 0
         async with database.execute(
-            "SELECT seq, bytes FROM frame WHERE stream = ? AND seq > ? ORDER BY seq LIMIT 1000",
+            "SELECT seq, bytes, hash, kind FROM frame WHERE stream = ? AND seq > ?"
+            " ORDER BY seq LIMIT 1000",
             (stream, after),
         ) as rows:
-            async for seq, data in rows:
+            async for seq, data, hashed, kind in rows:
+                if kind != frames.FrameKind.LOST and frames.digest(data) != hashed:
+                    raise CorruptLog(f"{stream} frame {seq} is damaged")
                 size += len(data) + 8
                 if chosen and size > max_bytes:
                     break

@@ -6,6 +6,7 @@ number that it covers, so a notice of loss stands where the frames that it repla
 """
 
 import contextlib
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ CREATE TABLE IF NOT EXISTS frame (
     last INTEGER NOT NULL, count INTEGER NOT NULL, stored INTEGER NOT NULL, hash BLOB NOT NULL,
     bytes BLOB NOT NULL, PRIMARY KEY (stream, seq));
 """
+PAGE = 4_096
 RESERVE = 256 << 10
 QUICK_CHECK = 32 << 20
 Payload = ReadingBatch | Sequence[Record]
@@ -72,8 +74,10 @@ class Log:
 
     PORTION = 5_000  # frames that one `trim` deletes at most, of each stream
 
-    def __init__(self, path: Path, now: int) -> None:
+    def __init__(self, path: Path, now: int, *, check: bool = False) -> None:
+        """Open or create. check: read all of the file even if it is large."""
         self.path = path
+        self._check = check
         self._reserve = path.with_name(path.name + ".reserve")
         self.attempt: dict[Stream, Tail] = {}
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
@@ -86,9 +90,12 @@ class Log:
     def _prepare(self, now: int) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA wal_autocheckpoint = 512")
-        self._db.execute("PRAGMA journal_size_limit = 4194304")
-        if self.path.stat().st_size <= QUICK_CHECK:
+        # the write-ahead log must fit into the reserve when a small disk fills up
+        pages = max(16, min(1_000, shutil.disk_usage(self.path.parent).total // (16 * PAGE)))
+        self._ahead = pages * PAGE
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+        self._db.execute(f"PRAGMA journal_size_limit = {self._ahead}")
+        if self._check or self.path.stat().st_size <= QUICK_CHECK:
             (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise CorruptLog(verdict)
@@ -327,12 +334,25 @@ class Log:
         return frames.decode(data).previous
 
     def free_reserve(self) -> None:
-        """Give the file system back the space that was kept for deleting on a full disk."""
+        """Use the space that was kept for deleting on a full disk, and grow no more."""
         self._reserve.unlink(missing_ok=True)
+        (pages,) = self._db.execute("PRAGMA page_count").fetchone()
+        self._db.execute(f"PRAGMA max_page_count = {pages}")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def keep_reserve(self) -> None:
-        """Without free space SQLite cannot even delete; so some is held back."""
-        with contextlib.suppress(OSError):
+    def keep_reserve(self) -> bool:
+        """Without free space SQLite cannot even delete; so some is held back. False: none left.
+
+        The database may then grow as far as the write-ahead log still has room beside it.
+        """
+        try:
             if not self._reserve.exists() or self._reserve.stat().st_size < RESERVE:
                 self._reserve.write_bytes(b"\0" * RESERVE)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._reserve.unlink(missing_ok=True)
+            return False
+        room = self.path.stat().st_size + shutil.disk_usage(self.path.parent).free
+        pages = max(64, (room - 3 * self._ahead) // PAGE)
+        self._db.execute(f"PRAGMA max_page_count = {min(pages, 1 << 31)}")
+        return True

@@ -7,6 +7,7 @@ aiosqlite would change threads at every statement of it. Whoever only reads uses
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ COMMIT_ROWS = 50_000
 PROVISIONAL = 1 << 24  # ids given while no file could be read
 RETRY = 1.0  # s
 TRIM_EVERY = 10_000_000  # µs
+TELL_EVERY = 60_000_000  # µs
 MAKE_ROOM = 0.125  # share of the log that is given up at once on a full disk
 HOPELESS = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -64,9 +66,10 @@ class Writer(threading.Thread):
         self._wishes: list[tuple[Callable[[], Any], Future[Any]]] = []
         self._ids: dict[str, int] = {}
         self._translate = Translation({})
-        self._trimmed = 0
+        self._trimmed = self._told_loss = self._given_up = 0
+        self._next_try = 0.0
         self._trouble = ""
-        self._began = False
+        self._began = self._check = False
         self.generation = 0
         self.status = JournalStatus(
             healthy=False, depth=0, bytes=0, oldest_unsent=None, committed=0, acknowledged=0,
@@ -167,10 +170,14 @@ class Writer(threading.Thread):
         self._refresh(log)
 
     def _tell_loss(self, lost: int, reason: str) -> None:
-        if lost:
-            message = f"{lost} unsent readings were given up to {reason} of {self._path}"
-            _logger.error("buffer gave up readings", lost=lost, reason=reason)
+        """An alarm at the first loss, then with the sum at most once a minute."""
+        self._given_up += lost
+        now = self._clock()
+        if self._given_up and abs(now - self._told_loss) >= TELL_EVERY:
+            message = f"{self._given_up} unsent readings were given up to {reason} of {self._path}"
+            _logger.error("buffer gave up readings", lost=self._given_up, reason=reason)
             self._note("buffer.dropped", message)
+            self._given_up, self._told_loss = 0, now
 
     def _note(self, code: str, message: str, level: str = "alarm") -> None:
         note = Note(at=self._clock(), level=level, code=code, message=message)
@@ -231,13 +238,23 @@ class Writer(threading.Thread):
             self._note("buffer.corrupt", f"{self._path} was corrupt ({reason}); kept as {aside}")
 
     def _recover(self) -> None:
-        if self._trouble:
+        """Trouble is over when there is also room to spare again."""
+        if not self._trouble or self._log is None or time.monotonic() < self._next_try:
+            return
+        self._next_try = time.monotonic() + RETRY
+        if self._log.keep_reserve():
             _logger.info("buffer can be written again", path=str(self._path))
             self._note("buffer.healed", f"was not writable: {self._trouble}", "info")
             self._trouble, self._inbox.cause = "", GapCause.OVERLOAD
-            if self._log:
-                self._log.keep_reserve()
-                self._refresh(self._log)
+            self._refresh(self._log)
+
+    def distrust(self) -> None:
+        """Only in this thread: a reader met damage; look at the whole file."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+        self._check = True
+        self._try_open()
 
     def _try_open(self) -> None:
         for _ in range(2):  # a corrupt file is set aside by the first try
@@ -252,7 +269,8 @@ class Writer(threading.Thread):
 
     def _open(self) -> Log:
         fresh = not self._path.exists()
-        log = Log(self._path, self._clock())
+        log = Log(self._path, self._clock(), check=self._check)
+        self._check = False
         try:
             wanted = [(number, key) for key, number in self._ids.items()]
             real = log.assign(wanted) if wanted else []
