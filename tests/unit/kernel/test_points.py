@@ -233,7 +233,7 @@ def test_a_clock_that_was_never_set_marks_its_stamps():
 
 
 async def test_a_slow_reader_gets_the_newest_values_and_never_a_queue():
-    points, _, time = make(a={}, b={})
+    points, _, _time = make(a={}, b={})
     with points.subscribe(np.array([3], np.uint32)) as live:
         stream = aiter(live)
         for value in range(100):
