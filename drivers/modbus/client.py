@@ -7,6 +7,7 @@ because that builds a Python integer per register and accepts an answer of anoth
 import asyncio
 import contextlib
 import struct
+import termios
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -278,8 +279,8 @@ async def _open(config: ModbusConfig, client: Client) -> None:
             await client.wait_ready()
     except TimeoutError:
         raise LinkError(f"{client.peer} did not connect in {config.connect_timeout:g} s") from None
-    except ValueError as fault:
-        raise ConfigError(f"{client.peer}: {fault}") from None
+    except (ValueError, termios.error) as fault:
+        raise ConfigError(f"{client.peer} cannot be set up like this: {fault}") from None
     except OSError as fault:
         raise LinkError(f"{client.peer}: {fault.strerror or fault}") from None
 

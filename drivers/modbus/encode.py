@@ -81,8 +81,8 @@ def _whole(raw: float, value: float, spec: PointSpec) -> int:
 
 
 def _real(kind: str, raw: float) -> bytes:
-    if math.isnan(raw):
-        raise ValueError("NaN is not a value to write")
+    if not math.isfinite(raw):
+        raise ValueError(f"{raw} is not a value to write")
     return struct.pack(_FORMATS[kind], raw)
 
 
