@@ -154,6 +154,7 @@ class Client(asyncio.Protocol):
                     self._send(frame, pending)
                     if await self._wait(pending.answer, timeout):
                         return pending.answer.result()
+                    self._refuse_remnant()
             finally:
                 self._pending = None
                 self._note_owed(pending, timeout)
@@ -173,6 +174,12 @@ class Client(asyncio.Protocol):
         """Whether the answer came; the future itself outlives a time-out."""
         done, _ = await asyncio.wait((answer,), timeout=seconds)
         return bool(done)
+
+    def _refuse_remnant(self) -> None:
+        """Half a frame that was never finished would take its end from the next answer."""
+        if self._framing.numbered and self._framing.buffer:
+            self._fail(f"an answer broke off after {len(self._framing.buffer)} bytes")
+            raise LinkError(f"{self.peer}: {self._why}")
 
     async def _settle(self, unit: int, pause: float) -> None:
         """Let the line be quiet for as long as it must, and late answers of this unit go by."""

@@ -146,9 +146,11 @@ class Rogue:
     reply: Reply = lambda request: None
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
+    _serving: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._serving[asyncio.current_task()] = writer
         with contextlib.suppress(ConnectionError):
             while request := await reader.read(1024):
                 self.requests.append(request)
@@ -161,14 +163,26 @@ class Rogue:
                     writer.write(answer)
         writer.close()
 
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen; on the way out end what is still connected."""
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield
+        finally:
+            server.close()
+            for writer in self._serving.values():
+                writer.transport.abort()
+            await asyncio.gather(*self._serving)
+            await asyncio.sleep(0)
+
 
 @pytest.fixture
 async def rogue() -> AsyncIterator[Rogue]:
     peer = Rogue()
-    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
-    peer.port = server.sockets[0].getsockname()[1]
-    yield peer
-    server.close()
+    async with peer.running():
+        yield peer
 
 
 def answer(request: bytes, pdu: bytes, **header: int) -> bytes:
