@@ -5,8 +5,6 @@ this process one after the other, against one responder in a process of its own.
 """
 
 import asyncio
-import os
-import platform
 import subprocess
 import sys
 import time
@@ -16,11 +14,10 @@ from contextlib import AsyncExitStack
 import numpy as np
 from pymodbus.client import AsyncModbusTcpClient
 
+from benchmarks.figures import Figure, report
 from drivers.modbus.config import ModbusDevice, ModbusTcp
-from drivers.modbus.decode import Decoder
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.field import Quiet
-from drivers.modbus.plan import Limits, blocks, items
 from hub import Point, PointSpec
 
 DEVICES = 20
@@ -120,38 +117,29 @@ async def _measure(polls: list[Poll]) -> tuple[float, float]:
     return max(results, key=lambda result: result[0])
 
 
-async def _compare(port: int) -> None:
+async def _compare(port: int) -> list[Figure]:
     async with AsyncExitStack() as stack:
         bare, bare_cpu = await _measure(await _bare(stack, port))
-    print(f"{'bare pymodbus, integers':<32}", _row(bare, bare_cpu, REGISTERS, 1.0))
+    figures = []
     for title, kind, step in (
-        ("driver, 100 x uint16", "uint16", 1),
-        ("driver, 50 x float32", "float32", 2),
-        ("driver, 100 x bits of registers", "bool", 1),
+        ("100 uint16", "uint16", 1),
+        ("50 float32", "float32", 2),
+        ("100 flags", "bool", 1),
     ):
         async with AsyncExitStack() as stack:
             reads, cpu = await _measure(await _ours(stack, port, kind, step))
-        print(f"{title:<32}", _row(reads, cpu, REGISTERS // step, reads / bare))
+        values = REGISTERS // step
+        figures += [
+            _figure(f"reads of {title}", reads, bare, "reads/s", goal=0.5),
+            _figure(f"reads of {title}, CPU", 1 / cpu, 1 / bare_cpu, "reads/CPU s"),
+            _figure(f"values of {title}, CPU", values / cpu, REGISTERS / bare_cpu, "values/CPU s"),
+        ]
+    return figures
 
 
-def _row(reads: float, cpu: float, points: int, ratio: float) -> str:
-    return (
-        f"{reads:>9,.0f} reads/s {reads * points:>11,.0f} points/s "
-        f"{1e9 * cpu / points:>6.0f} µs CPU per 1,000 points  ratio {ratio:.2f}"
-    )
-
-
-def _decoding() -> None:
-    points = _points("uint16", 1, ModbusDevice(name="m"))
-    addresses = [point.address for point in points]
-    made = blocks(items(addresses), Limits())
-    decoder = Decoder(addresses, made)
-    data = [bytes(size) for size in decoder.sizes]
-    began = time.perf_counter()
-    for _ in range(5000):
-        decoder.decode(data)
-    spent = (time.perf_counter() - began) / 5000
-    print(f"decoding alone: {1e6 * spent:.1f} µs a block, {REGISTERS / spent:,.0f} points/s")
+def _figure(name: str, ours: float, ceiling: float, unit: str, goal: float | None = None) -> Figure:
+    against = "pymodbus, integers"
+    return Figure(name=name, ours=ours, ceiling=ceiling, unit=unit, against=against, goal=goal)
 
 
 def main() -> None:
@@ -160,17 +148,11 @@ def main() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as responder:
         try:
             assert responder.stdout is not None
-            port = int(responder.stdout.readline())
-            print(
-                f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
-            )
-            print(
-                f"{DEVICES} devices x {REGISTERS} registers, one connection each, best of {REPEATS}"
-            )
-            asyncio.run(_compare(port))
+            figures = asyncio.run(_compare(int(responder.stdout.readline())))
         finally:
             responder.terminate()
-    _decoding()
+    title = f"Modbus/TCP, {DEVICES} devices of {REGISTERS} registers, one connection each"
+    report(title, figures)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,11 @@ class Answer:
     code: int
     at: int
 
+    @property
+    def absent(self) -> bool:
+        """Nothing was heard of the unit itself."""
+        return self.code == SILENT or self.code in pdu.ABSENT
+
 
 SILENT = -1
 MUTE = 3  # polls
@@ -77,11 +82,13 @@ class Poll:
         self.relearn_at = self.relearn_at or relearn_at
         self.layout = Layout(self.points, parts)
 
+    def note_clean(self) -> None:
+        """All blocks were answered."""
+        if self._mute:
+            self._mute.clear()
+
     def note_mute(self, layout: Layout, answers: Sequence[Answer], relearn_at: float) -> None:
         """A block that is never answered, though others are, is asked for only now and then."""
-        if not any(answer.code == SILENT for answer in answers):
-            self._mute.clear()
-            return
         for request, answer in zip(layout.requests, answers, strict=True):
             if answer.code == SILENT:
                 self._mute[request.block] += 1
@@ -100,9 +107,11 @@ class Poll:
             for answer, size in zip(answers, decoder.sizes, strict=True)
         ]
         values, qualities, texts = decoder.decode(parts)
-        times = np.full(len(self.points), answers[0].at if answers else now, np.int64)
+        times = np.empty(len(self.points), np.int64)
+        times.fill(answers[0].at if answers else now)
         for answer, rows in zip(answers, decoder.rows, strict=True):
-            times[rows] = answer.at
+            if answer is not answers[0]:
+                times[rows] = answer.at
             if answer.data is None:
                 _void(values, qualities, texts, rows.tolist(), answer.code)
         for row, code in self.refused.items():

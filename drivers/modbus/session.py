@@ -43,15 +43,12 @@ class ModbusSession(Session):
             poll.forget()
         layout = poll.layout
         answers = await self._blocks(device, layout)
-        if any(answer.code in pdu.REFUSED for answer in answers):
-            layout, answers = await self._narrow(device, poll, layout, answers)
-        else:
-            poll.note_mute(layout, answers, time.monotonic() + RELEARN_MUTE)
-        if poll.refused:
+        if any(answer.code for answer in answers):
+            layout, answers = await self._cope(device, poll, layout, answers)
+        elif poll.refused:
             self._link.warn(device.name, _refusals(poll))
-        elif any(answer.code for answer in answers):
-            self._link.warn(device.name, _troubles(layout, answers))
         else:
+            poll.note_clean()
             self._link.clear(device.name)
         return poll.batch(layout, answers, self._link.now())
 
@@ -82,9 +79,9 @@ class ModbusSession(Session):
                 answers.append(Answer(None, SILENT, self._link.now()))
                 continue
             answer = await self._ask(device, request, patient=not quiet)
-            quiet = quiet + 1 if answer.code == SILENT or answer.code in pdu.ABSENT else 0
+            quiet = quiet + 1 if answer.absent else 0
             answers.append(answer)
-        if answers and all(a.code == SILENT or a.code in pdu.ABSENT for a in answers):
+        if quiet and all(answer.absent for answer in answers):
             self._unanswered(device, answers[0].code, time.monotonic() - started)
         elif answers and self._silence.answered(device.unit):
             self._recovered(device)
@@ -134,6 +131,19 @@ class ModbusSession(Session):
         if len(answer) != 2 + request.size or answer[1] != request.size:
             return Answer(None, pdu.MALFORMED, at)
         return Answer(answer[2:], 0, at)
+
+    async def _cope(
+        self, device: ModbusDevice, poll: Poll, layout: Layout, answers: list[Answer]
+    ) -> tuple[Layout, list[Answer]]:
+        """Learn from blocks that gave no values, and say so."""
+        if any(answer.code in pdu.REFUSED for answer in answers):
+            layout, answers = await self._narrow(device, poll, layout, answers)
+        else:
+            poll.note_mute(layout, answers, time.monotonic() + RELEARN_MUTE)
+        words = _refusals(poll) if poll.refused else _troubles(layout, answers)
+        if words:
+            self._link.warn(device.name, words)
+        return layout, answers
 
     async def _narrow(
         self, device: ModbusDevice, poll: Poll, layout: Layout, answers: list[Answer]
