@@ -29,6 +29,8 @@ from hub import ConfigError, Link, LinkError, NoResponse, ProtocolError
 
 Frame = tuple[int, int, bytes]  # unit, transaction (0 where frames carry none), PDU
 _Answer = tuple[bytes, int]  # PDU, µs since 1970 UTC
+# A repeated question is answered twice, one time-out apart. The hub gives a line up after two.
+LATE = 1.25
 _LONGEST = 520  # bytes of the longest frame there is: ASCII
 
 
@@ -158,7 +160,7 @@ class Client(asyncio.Protocol):
                 self._pending = None
                 if not self._framing.numbered and pending.sent > pending.answered:
                     owed = pending.sent - pending.answered
-                    self._owed[unit] = _Owed(owed, self._loop.time() + 2 * timeout)
+                    self._owed[unit] = _Owed(owed, self._loop.time() + LATE * timeout)
         raise NoResponse(f"unit {unit} at {self.peer} did not answer within {timeout:g} s")
 
     async def _ask(self, frame: bytes, pending: _Pending, seconds: float) -> _Answer | None:

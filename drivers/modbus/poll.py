@@ -57,13 +57,17 @@ class Layout:
 
 
 class Poll:
-    """refused: rows that the device does not have, with the exception code that said so."""
+    """refused: rows that the device does not have, with the exception code that said so.
+
+    troubled: the device was warned of because of this poll.
+    """
 
     def __init__(self, points: tuple[Point, ...], limits: Limits) -> None:
         self.points = points
         self.ids = np.array([point.id for point in points], np.uint32)
         self.refused: dict[int, int] = {}
         self.relearn_at = 0.0
+        self.troubled = False
         self._mute: Counter[Block] = Counter()
         self._stretches = items([point.address for point in points])
         self._limits = limits
@@ -83,9 +87,9 @@ class Poll:
         self.layout = Layout(self.points, parts)
 
     def note_clean(self) -> None:
-        """All blocks were answered."""
-        if self._mute:
-            self._mute.clear()
+        """All blocks gave values."""
+        self.troubled = False
+        self._mute.clear()
 
     def note_mute(self, layout: Layout, answers: Sequence[Answer], relearn_at: float) -> None:
         """A block that is never answered, though others are, is asked for only now and then."""

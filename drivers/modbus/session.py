@@ -1,4 +1,4 @@
-"""A live Modbus channel: reads blocks, finds out what a device refuses, notices silence."""
+"""A live Modbus channel: reads blocks, and around what a device refuses."""
 
 import asyncio
 import time
@@ -25,31 +25,23 @@ class ModbusSession(Session):
     def __init__(self, config: ModbusConfig, client: Client, link: Link) -> None:
         self._config, self._client, self._link = config, client, link
         self._devices: Mapping[str, ModbusDevice] = {d.name: d for d in config.devices}
-        units = frozenset(device.unit for device in config.devices if device.enabled)
-        self._silence = Silence(units)
+        self._silence = Silence()
         self._polls: dict[int, Poll] = {}
 
     async def read(self, points: tuple[Point, ...]) -> ReadingBatch:
-        """A batch in the order of `points`. A unit known to be silent is asked only now and then,
-        so that the others keep the line; meanwhile this raises NoResponse at once.
-        """
+        """A batch in the order of `points`."""
         if not points:
             return ReadingBatch.empty()
         device = self._devices[points[0].device]
         poll = self._poll(points, device)
-        if not self._silence.may_ask(device.unit, time.monotonic()):
-            raise NoResponse(f"{device.name} (unit {device.unit}) is silent")
         if poll.relearn_at and time.monotonic() >= poll.relearn_at:
             poll.forget()
         layout = poll.layout
         answers = await self._blocks(device, layout)
         if any(answer.code for answer in answers):
             layout, answers = await self._cope(device, poll, layout, answers)
-        elif poll.refused:
-            self._link.warn(device.name, _refusals(poll))
-        else:
-            poll.note_clean()
-            self._link.clear(device.name)
+        elif poll.troubled and not poll.refused:
+            self._well(device, poll)
         return poll.batch(layout, answers, self._link.now())
 
     async def operate(self, command: Command) -> Result:
@@ -73,7 +65,6 @@ class ModbusSession(Session):
         """One answer a block. Two silent blocks in a row end it: the rest counts as silent too."""
         answers: list[Answer] = []
         quiet = 0
-        started = time.monotonic()
         for request in layout.requests:
             if quiet == 2:
                 answers.append(Answer(None, SILENT, self._link.now()))
@@ -82,15 +73,15 @@ class ModbusSession(Session):
             quiet = quiet + 1 if answer.absent else 0
             answers.append(answer)
         if quiet and all(answer.absent for answer in answers):
-            self._unanswered(device, answers[0].code, time.monotonic() - started)
+            self._unanswered(device, answers[0].code)
         elif answers and self._silence.answered(device.unit):
             self._recovered(device)
         return answers
 
-    def _unanswered(self, device: ModbusDevice, code: int, cost: float) -> None:
-        self._silence.unanswered(device.unit, time.monotonic(), cost)
-        if code == SILENT and isinstance(self._config, Network) and self._silence.link_is_dead:
-            raise LinkError(f"{self._client.peer}: the connection stands but nobody answers")
+    def _unanswered(self, device: ModbusDevice, code: int) -> None:
+        self._silence.unanswered(device.unit)
+        if code == SILENT and isinstance(self._config, Network) and self._silence.is_sudden:
+            raise LinkError(f"{self._client.peer}: several units fell silent at once")
         why = "is silent" if code == SILENT else pdu.name_of(code)
         raise NoResponse(f"{device.name} (unit {device.unit}) at {self._client.peer}: {why}")
 
@@ -142,8 +133,15 @@ class ModbusSession(Session):
             poll.note_mute(layout, answers, time.monotonic() + RELEARN_MUTE)
         words = _refusals(poll) if poll.refused else _troubles(layout, answers)
         if words:
+            poll.troubled = True
             self._link.warn(device.name, words)
         return layout, answers
+
+    def _well(self, device: ModbusDevice, poll: Poll) -> None:
+        """A device has a poll for each period; its trouble is over when none of them has any."""
+        poll.note_clean()
+        if not any(p.troubled for p in self._polls.values() if p.points[0].device == device.name):
+            self._link.clear(device.name)
 
     async def _narrow(
         self, device: ModbusDevice, poll: Poll, layout: Layout, answers: list[Answer]
@@ -165,7 +163,8 @@ class ModbusSession(Session):
             again = [block for block, _ in found]
             whole = request.block.rejoined or answer.code != pdu.Code.ILLEGAL_ADDRESS
             following += again if whole else rejoin(again, list(bad))
-        poll.learn(following, guilty, time.monotonic() + RELEARN)
+        wait = RELEARN if following else RELEARN_MUTE
+        poll.learn(following, guilty, time.monotonic() + wait)
         return Layout(poll.points, [b for b, _ in parts]), [a for _, a in parts]
 
     async def _split(

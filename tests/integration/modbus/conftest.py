@@ -29,6 +29,7 @@ class Recorder:
     warnings: list[str] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
     received: list[bytes] = field(default_factory=list)
+    cleared: list[str] = field(default_factory=list)
 
     def now(self) -> int:
         return time.time_ns() // 1000
@@ -40,7 +41,7 @@ class Recorder:
         self.warnings.append(f"{device}: {message}")
 
     def clear(self, device: str) -> None:
-        pass
+        self.cleared.append(device)
 
 
 @pytest.fixture

@@ -67,6 +67,12 @@ async def test_write_reads_back(serve, busbar):
     assert (done.exit_code, done.stdout) == (0, "hr:5: done (reads back 0x3fc00000)\n")
 
 
+async def test_write_takes_an_engineering_value(serve, busbar):
+    port = await serve(meter(1))
+    done = await busbar("write", f"127.0.0.1:{port}", "hr:5", "23.1", "--scale", "0.1")
+    assert done.stdout == "hr:5: done (reads back 0x00e7)\n"
+
+
 async def test_write_refuses_what_cannot_be_written(serve, busbar):
     port = await serve(meter(1))
     done = await busbar("write", f"127.0.0.1:{port}", "ir:5", "1")

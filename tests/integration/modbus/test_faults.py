@@ -79,7 +79,7 @@ FOREIGN = {
 @pytest.mark.parametrize("name", FOREIGN)
 async def test_an_answer_that_is_not_ours_is_no_answer(rogue, link, name):
     rogue.reply = FOREIGN[name]
-    with pytest.raises(LinkError, match="nobody answers"):
+    with pytest.raises(NoResponse, match="is silent"):
         await read_once(quick(rogue.port), link, *words(0, 1))
 
 
@@ -132,22 +132,6 @@ async def test_a_peer_that_hangs_up_is_a_link_error(rogue, link):
         await read_once(quick(rogue.port), link, *words(0))
 
 
-async def test_a_half_open_link_is_noticed_and_a_new_one_works(rogue, link):
-    rogue.reply = holding
-    config = quick(rogue.port)
-    wanted = points(config, *words(1, 2))
-    driver = ModbusDriver(config, wanted, link)
-    async with driver.open() as session:
-        assert (await session.read(wanted)).value.tolist() == [1, 2]
-        rogue.reply = lambda request: None
-        with pytest.raises(LinkError, match="nobody answers"):
-            await session.read(wanted)
-    rogue.reply = holding
-    async with driver.open() as session:
-        assert (await session.read(wanted)).value.tolist() == [1, 2]
-    assert rogue.connections == 2
-
-
 def many(port: int, count: int, **more):
     devices = [{"name": f"m{unit}", "unit": unit, "retries": 0} for unit in range(1, count + 1)]
     config = quick(port, devices=devices, **more)
@@ -168,17 +152,39 @@ async def test_three_units_silent_at_once_are_a_dead_link(rogue, link):
             await session.read(polls[3])
 
 
-async def test_a_silent_unit_does_not_starve_the_others(rogue, link):
+async def test_a_silent_unit_gets_one_chance_a_poll_and_its_retries_once(rogue, link):
     rogue.reply = lambda request: None if request[6] == 2 else holding(request)
-    config, polls = many(rogue.port, 3)
+    devices = [{"name": f"m{unit}", "unit": unit, "retries": 2} for unit in (1, 2)]
+    config = quick(rogue.port, request_timeout=0.02, devices=devices)
+    polls = {d.unit: points(config, *words(0), device=d.name) for d in config.devices}
     async with ModbusDriver(config, (), link).open() as session:
-        for _ in range(20):
+        for _ in range(4):
             assert (await session.read(polls[1])).value.tolist() == [0]
             with pytest.raises(NoResponse):
                 await session.read(polls[2])
-            assert (await session.read(polls[3])).value.tolist() == [0]
-    asked = [request[6] for request in rogue.requests]
-    assert (asked.count(1), asked.count(2), asked.count(3)) == (20, 1, 20)
+    assert [request[6] for request in rogue.requests].count(2) == 3 + 1 + 1 + 1
+
+
+async def test_trouble_of_one_period_is_not_cleared_by_another(rogue, link):
+    rogue.reply = lambda r: answer(r, b"\x83\x02") if r[9] == 5 else holding(r)
+    config = quick(rogue.port)
+    bad, good = points(config, *words(5)), points(config, *words(1))
+    async with ModbusDriver(config, (), link).open() as session:
+        for _ in range(3):
+            await session.read(bad)
+            await session.read(good)
+    assert len(link.warnings) == 1
+    assert link.cleared == []
+
+
+async def test_trouble_that_is_over_is_cleared_once(rogue, link):
+    rogue.reply = lambda r: answer(r, b"\x83\x04") if len(rogue.requests) < 3 else holding(r)
+    config = quick(rogue.port)
+    wanted = points(config, *words(1))
+    async with ModbusDriver(config, (), link).open() as session:
+        for _ in range(5):
+            await session.read(wanted)
+    assert link.cleared == ["m"]
 
 
 async def test_a_device_that_dies_within_a_poll_gives_what_it_said(rogue, link):

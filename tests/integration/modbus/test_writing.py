@@ -74,13 +74,6 @@ async def test_a_coil_is_switched_and_read_back(serve, link):
     assert (result.outcome, held) == (Outcome.DONE, 1)
 
 
-async def test_the_engineering_value_is_written_as_raw(serve, link):
-    config = channel(port=await serve(meter(1)))
-    spec = PointSpec(name="p", address="hr:5", type="uint16", scale=0.1, writable=True)
-    result, held = await operate(config, link, spec, 23.1)
-    assert (result.outcome, held) == (Outcome.DONE, 231)
-
-
 async def test_a_value_outside_the_type_is_never_sent(serve, link):
     config = channel(port=await serve(meter(1)))
     wanted = points(config, PointSpec(name="p", address="hr:5", type="uint16", writable=True))

@@ -207,9 +207,9 @@ def test_a_value_outside_the_type_is_refused_with_the_points_name(type_, address
         encode(spec, parse(spec), value)
 
 
-def test_an_engineering_value_is_turned_back_into_raw():
-    spec = PointSpec(name="p", address="hr:0", type="int16", scale=0.1, offset=-40.0)
-    assert encode(spec, parse(spec), 21.5) == struct.pack(">h", 615)
+def test_a_raw_value_is_rounded_to_a_whole_number():
+    spec = PointSpec(name="p", address="hr:0", type="int16", scale=0.1)
+    assert encode(spec, parse(spec), 614.9999999) == struct.pack(">h", 615)
 
 
 def test_a_whole_64_bit_number_is_written_to_the_last_digit():
