@@ -342,13 +342,13 @@ class _Reader:
 
 
 def _span(spec: PointSpec) -> tuple[str, int, int] | None:
-    """Bits that a `table:index[.bit]` address covers; None for notations without positions."""
-    place = re.fullmatch(r"([a-z]+):(\d+)(?:\.(\d+))?", spec.address)
+    """Bits that an address like `hr:4` or `hr:4.2-5` covers; None for other notations."""
+    place = re.fullmatch(r"([a-z]+):(\d+)(?:\.(\d+)(?:-(\d+))?)?", spec.address)
     if place is None:
         return None
-    table, index, bit = place[1], int(place[2]), place[3]
-    if bit is not None:
-        return table, index * 16 + int(bit), index * 16 + int(bit)
+    table, index = place[1], int(place[2])
+    if place[3]:
+        return table, index * 16 + int(place[3]), index * 16 + int(place[4] or place[3])
     size = re.fullmatch(r"[a-z]+(16|32|64)", spec.type)
     text = re.fullmatch(r"string:(\d+)", spec.type)
     words = int(size[1]) // 16 if size else (int(text[1]) + 1) // 2 if text else 1

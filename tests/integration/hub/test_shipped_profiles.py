@@ -13,7 +13,6 @@ import pytest
 from hub import ConfigError, DeviceConfig, Kind, PointSpec
 from hub.kernel.profiles import SHIPPED, Profile, Profiles, table
 
-MULTIPLES = {"k": 1000.0, "": 1.0}
 TABLES = {"3": "hr", "4": "ir"}
 SUNSPEC_TYPES = {
     "int16": "int16", "uint16": "uint16", "sunssf": "int16", "acc32": "uint32",
@@ -33,8 +32,9 @@ def facts(shared: Path) -> dict[tuple[str, str], list[dict[str, str]]]:
     with (shared / "data/registers/modbus_registers.csv").open(newline="") as text:
         for row in csv.DictReader(text):
             address = f"{TABLES[row['function_code']]}:{row['address']}"
-            source = re.split(r"[/, ]", row["source"].split(",")[1].strip())[-1]
-            found.setdefault((source, address), []).append(row)
+            source = re.search(r"PM5100_REGISTER_MAP|[^/]+\.(go|java|yaml)$", row["source"])
+            assert source is not None, row["source"]
+            found.setdefault((source[0], address), []).append(row)
     return found
 
 
@@ -126,7 +126,12 @@ def test_sunspec_offsets_types_and_scale_factors_follow_from_the_models(
             point = points[spec.address]
             assert SUNSPEC_TYPES[point["type"]] == spec.type, spec.name
             assert point.get("sf", "") == spec.scale_from, spec.name
-            unit = {"Pct": ("", 0.01), "Wh": ("kWh", 0.001), "VAh": ("kVAh", 0.001)}
+            unit = {
+                "Pct": ("", 0.01),
+                "Wh": ("kWh", 0.001),
+                "VAh": ("kVAh", 0.001),
+                "PF": ("", 1.0),
+            }
             expected = unit.get(point.get("units", ""), (point.get("units", ""), 1.0))
             assert (spec.unit.replace("°", ""), spec.scale) == expected, spec.name
             compared += 1
