@@ -34,7 +34,7 @@ NEVER = 0xFFFF  # quality of a point that has no reading yet
 HEARTBEAT = 60_000_000
 COUNTER_HEARTBEAT = 900_000_000
 STALE_PERIODS, STALE_LEAST = 3, 5.0
-MOST_EXPONENT = 10  # SunSpec `sunssf`: -10…10, anything else means "not implemented"
+REST = 0xFFFF - VALIDITY_MASK
 AHEAD = 60_000_000  # a device stamp further in the future than this does not hide what follows
 
 COLUMNS: Mapping[str, tuple[Any, Any]] = {
@@ -59,6 +59,7 @@ COLUMNS: Mapping[str, tuple[Any, Any]] = {
     "kept_time": (np.int64, 0),
     "kept_quality": (np.uint16, NEVER),
 }
+MOST_EXPONENT = 10  # SunSpec `sunssf`: -10…10, anything else means "not implemented"
 Ids = NDArray[np.uint32]
 Sink = Callable[[ReadingBatch, Stream], None]
 
@@ -136,11 +137,11 @@ class Points:
             value[bad] = np.nan
             if batch.text:
                 bad[list(batch.text)] = False
-            quality = np.where(bad, (quality & ~VALIDITY_MASK) | Validity.INVALID, quality)
+            quality = np.where(bad, (quality & REST) | Validity.INVALID, quality)
         outside = (value < c["low"][p]) | (value > c["high"][p])
         if outside.any():
             doubt = np.maximum(quality & VALIDITY_MASK, Validity.QUESTIONABLE)
-            marked = (quality & ~VALIDITY_MASK) | doubt | Flag.OVERRANGE
+            marked = (quality & REST) | doubt | Flag.OVERRANGE
             quality = np.where(outside, marked, quality)
         if self.clock.unsure:
             ours = (quality & STAMP_MASK) == Stamp.GATEWAY
@@ -199,8 +200,7 @@ class Points:
         limit = np.maximum(c["period"][ids] * STALE_PERIODS, STALE_LEAST)
         old = self.clock.monotonic() - c["seen"][ids] > limit
         held = c["quality"][ids]
-        gone: NDArray[np.bool_] = (held == NEVER) | ((held & Flag.COMM_LOST) != 0)
-        return old | gone
+        return np.asarray(old | (held == NEVER) | ((held & Flag.COMM_LOST) != 0), np.bool_)
 
     def subscribe(self, ids: Ids | None = None) -> "Subscription":
         """Newest values of these points (all when None) as they change; see Subscription."""
