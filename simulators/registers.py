@@ -114,6 +114,9 @@ class Image:
                     self._writable[field.table, index] = field
         for name, exponent in self.exponents.items():
             self.set(name, exponent)
+        for name, field in self.fields.items():
+            if field.spec.absent is not None:
+                self.set(name, field.spec.absent * field.scale + field.spec.offset)
 
     def _lay_out(self, table: str, gap: int) -> None:
         spans = sorted(

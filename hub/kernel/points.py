@@ -44,6 +44,7 @@ COLUMNS: Mapping[str, tuple[Any, Any]] = {
     "power": (np.int64, -1),  # id of the point that gives a power of ten (`scale_from`)
     "gives": (np.bool_, False),
     "exponent": (np.float64, np.nan),
+    "absent": (np.float64, np.nan),
     "low": (np.float64, -np.inf),
     "high": (np.float64, np.inf),
     "deadband": (np.float64, 0.0),
@@ -103,6 +104,7 @@ class Points:
             c["state"][i] = s.kind in {Kind.BINARY, Kind.DOUBLE}
             c["period"][i] = np.inf if p.every is None else p.every
             c["power"][i] = -1
+            c["absent"][i] = np.nan if s.absent is None else s.absent
         self._any_sparse = bool(c["sparse"].any())
         self._powers([p for p in points if p.spec.scale_from])
 
@@ -131,6 +133,7 @@ class Points:
         c, p = self._c, batch.point
         raw = self._multiplied(batch) if self._any_power else batch.value
         value = raw * c["scale"][p] + c["offset"][p]
+        value[batch.value == c["absent"][p]] = np.nan
         quality = batch.quality
         bad = ~np.isfinite(value)
         if bad.any():

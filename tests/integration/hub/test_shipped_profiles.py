@@ -14,6 +14,10 @@ from hub import ConfigError, Kind
 from hub.kernel.profiles import SHIPPED, Profile, Profiles, driver_check, table
 
 TABLES = {"3": "hr", "4": "ir"}
+# SunSpec Device Information Model Specification: values of points that are not implemented.
+SUNSPEC_ABSENT = {
+    "int16": -0x8000, "uint16": 0xFFFF, "enum16": 0xFFFF, "bitfield32": 0xFFFFFFFF,
+}  # fmt: skip
 SUNSPEC_TYPES = {
     "int16": "int16", "uint16": "uint16", "sunssf": "int16", "acc32": "uint32",
     "enum16": "uint16", "bitfield32": "uint32", "float32": "float32",
@@ -134,6 +138,7 @@ def test_sunspec_offsets_types_and_scale_factors_follow_from_the_models(
             }
             expected = unit.get(point.get("units", ""), (point.get("units", ""), 1.0))
             assert (spec.unit.replace("°", ""), spec.scale) == expected, spec.name
+            assert spec.absent == SUNSPEC_ABSENT.get(point["type"]), spec.name
             compared += 1
     assert compared > 150
 

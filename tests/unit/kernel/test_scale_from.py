@@ -61,3 +61,12 @@ def test_before_any_power_was_read_there_is_no_value(points: Points) -> None:
     batch = points.take(ReadingBatch.of((10, 14), NOW, (5, 5)))
     assert np.isnan(batch.value[0])
     assert batch.value[1] == 10
+
+
+def test_a_value_that_says_there_is_none_is_none(points: Points) -> None:
+    spec = PointSpec(name="t", address="hr:9", type="int16", scale=0.1, absent=-32768)
+    points.define([Point(id=30, key="m.t", device="m", spec=spec, address=None)])
+    batch = points.take(ReadingBatch.of((30, 14, 30), NOW, (-32768, -32768, 215)))
+    assert np.isnan(batch.value[0])
+    assert batch.quality[0] & 3 == Validity.INVALID
+    assert batch.value[1:].tolist() == pytest.approx([-65536, 21.5])
