@@ -123,7 +123,7 @@ CREATE TABLE reading_{level} (
 TIMESCALE_LOADED = """
 SELECT count(*) FROM pg_available_extensions
  WHERE name = 'timescaledb'
-   AND current_setting('shared_preload_libraries') LIKE '%timescaledb%'
+   AND position('timescaledb' IN current_setting('shared_preload_libraries')) > 0
 """
 
 
