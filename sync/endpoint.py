@@ -1,6 +1,8 @@
 """The HTTP side of the ingest."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -19,11 +21,17 @@ from .wire import MAX_BODY, PATH, Need, Refusal, Upload
 _logger = structlog.get_logger(__name__)
 
 
-class Endpoint:
-    """`POST /api/v1/sync/{stream}` for gateways."""
+Owner = Callable[[UUID], Awaitable[UUID]]
 
-    def __init__(self, pool: AsyncConnectionPool[Any], ingest: Ingest) -> None:
+
+class Endpoint:
+    """`POST /api/v1/sync/{stream}` for gateways. owner_of: asked for gateways that nobody owns."""
+
+    def __init__(
+        self, pool: AsyncConnectionPool[Any], ingest: Ingest, owner_of: Owner | None = None
+    ) -> None:
         self._pool, self._ingest, self._gate = pool, ingest, Gate()
+        self._owner_of = owner_of
         self._decoder = msgspec.msgpack.Decoder(Upload)
 
     def route(self) -> Route:
@@ -44,6 +52,8 @@ class Endpoint:
                 gateway = await self._gate.admit(
                     connection, request.headers.get("Authorization", ""), request.remote or ""
                 )
+                if gateway.owner is None and self._owner_of:
+                    gateway = gateway._replace(owner=await self._owner_of(gateway.id))
             upload = self._decoder.decode(await _body(request))
             receipt = await self._ingest.take(gateway, stream, upload)
         except Refused as error:

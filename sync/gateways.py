@@ -5,14 +5,14 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from psycopg import AsyncConnection
 
 from hub import Forbidden, HubError, Unauthenticated
 
-PREFIX = "bbg"
+MIN_KEY, MAX_KEY = 24, 200  # characters
 GUESSES = 10  # wrong keys from one address within WINDOW
 WINDOW = 60.0  # s
 REMEMBERED = 10_000  # addresses
@@ -24,38 +24,41 @@ class TooManyGuesses(HubError):
     status, code = 429, "too_many_requests"
 
 
-def make_key(gateway: UUID) -> tuple[str, bytes]:
-    """A new key, and the hash of it that is kept. 256 random bits need no slow hash."""
-    secret = secrets.token_urlsafe(32)
-    return f"{PREFIX}_{gateway.hex}_{secret}", hashlib.sha256(secret.encode()).digest()
+class Gateway(NamedTuple):
+    """A sender that proved who it is. owner: the company (tenant) whose points it brings."""
+
+    id: UUID
+    owner: UUID | None
 
 
-def read_key(header: str) -> tuple[UUID, bytes]:
-    """Gateway and hash out of an Authorization header, or Unauthenticated."""
+def hash_key(key: str) -> bytes:
+    """What is kept of a key. Keys are long and random, so they need no slow hash."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+def read_key(header: str) -> str:
+    """The key out of an Authorization header, or Unauthenticated."""
     scheme, _, key = header.partition(" ")
-    parts = key.strip().split("_", 2)
-    if scheme.lower() != "bearer" or len(parts) != 3 or parts[0] != PREFIX:
-        raise Unauthenticated("send the gateway's key as 'Authorization: Bearer bbg_…'")
-    try:
-        gateway = UUID(hex=parts[1])
-    except ValueError:
-        raise Unauthenticated("the gateway's key is misspelt") from None
-    return gateway, hashlib.sha256(parts[2].encode()).digest()
+    if scheme.lower() != "bearer" or not MIN_KEY <= len(key.strip()) <= MAX_KEY:
+        raise Unauthenticated("send the gateway's key as 'Authorization: Bearer <key>'")
+    return key.strip()
 
 
 async def enrol(
-    connection: AsyncConnection[Any], name: str, owner: UUID | None = None
+    connection: AsyncConnection[Any], name: str, key: str = "", owner: UUID | None = None
 ) -> tuple[UUID, str]:
-    """Create a gateway, or give the one of that name a new key. The key is shown only here."""
-    cursor = await connection.execute("SELECT id FROM sync_gateway WHERE name = %s", (name,))
-    row = await cursor.fetchone()
-    gateway: UUID = row[0] if row else uuid4()
-    key, hashed = make_key(gateway)
-    await connection.execute(
+    """Create a gateway, or change the key of the one of that name; without a key, make one.
+
+    Only the key's hash is kept: what is returned here is seen once.
+    """
+    key = key or secrets.token_urlsafe(32)
+    cursor = await connection.execute(
         "INSERT INTO sync_gateway (id, name, owner, key_hash) VALUES (%s, %s, %s, %s)"
-        " ON CONFLICT (id) DO UPDATE SET key_hash = excluded.key_hash, enabled = true",
-        (gateway, name, owner, hashed),
+        " ON CONFLICT (name) DO UPDATE SET key_hash = excluded.key_hash,"
+        " owner = coalesce(excluded.owner, sync_gateway.owner) RETURNING id",
+        (uuid4(), name, owner, hash_key(key)),
     )
+    (gateway,) = await cursor.fetchone() or (None,)
     return gateway, key
 
 
@@ -65,19 +68,20 @@ class Gate:
     def __init__(self) -> None:
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    async def admit(self, connection: AsyncConnection[Any], header: str, address: str) -> UUID:
+    async def admit(self, connection: AsyncConnection[Any], header: str, address: str) -> Gateway:
         """The gateway that this is, or Unauthenticated, Forbidden, TooManyGuesses."""
         since, failures = self._failures.get(address, (0.0, 0))
         now = time.monotonic()
         if failures >= GUESSES and now - since < WINDOW:
             raise TooManyGuesses
         try:
-            gateway, hashed = read_key(header)
+            hashed = hash_key(read_key(header))
             cursor = await connection.execute(
-                "SELECT key_hash, enabled FROM sync_gateway WHERE id = %s", (gateway,)
+                "SELECT id, owner, enabled, key_hash FROM sync_gateway WHERE key_hash = %s",
+                (hashed,),
             )
-            known, enabled = await cursor.fetchone() or (bytes(32), False)
-            if not hmac.compare_digest(bytes(known), hashed):
+            row = await cursor.fetchone()
+            if row is None or not hmac.compare_digest(bytes(row[3]), hashed):
                 raise Unauthenticated("the centre does not know this gateway's key")
         except Unauthenticated:
             fresh = now - since >= WINDOW
@@ -86,6 +90,6 @@ class Gate:
             if len(self._failures) > REMEMBERED:
                 self._failures.popitem(last=False)
             raise
-        if not enabled:
+        if not row[2]:
             raise Forbidden("this gateway is switched off at the centre")
-        return gateway
+        return Gateway(row[0], row[1])

@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 from hub import HubError, PointDirectory, ReadingBatch, Stream
 
 from . import frames, told
+from .gateways import Gateway
 from .packing import join
 from .store.common import Store, aware
 from .wire import Need, Receipt, Upload
@@ -93,14 +94,19 @@ class Ingest:
         self._pool, self._store, self._directory = pool, store, directory
         self._maps: dict[tuple[UUID, UUID], _Map] = {}
 
-    async def take(self, gateway: UUID, stream: Stream, upload: Upload) -> Receipt:
+    async def take(self, sender: Gateway, stream: Stream, upload: Upload) -> Receipt:
         """Store what is new; FrameError if it is unreadable, Refused if it does not fit on."""
+        gateway = sender.id
         parcels = await asyncio.to_thread(unpack, upload)
         epoch = UUID(bytes=upload.epoch)
         batches = [parcel.batch for parcel in parcels if parcel.batch is not None]
         if batches:
             await self._store.prepare(join(batches))
         async with self._pool.connection() as connection, connection.transaction():
+            if sender.owner is not None:
+                await connection.execute(
+                    "SELECT set_config('busbar.tenant', %s, true)", (str(sender.owner),)
+                )
             cursor = await self._lock(connection, gateway, epoch, stream)
             new = _continue(cursor, parcels)
             duplicates = len(parcels) - len(new)

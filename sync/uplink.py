@@ -1,6 +1,7 @@
 """Takes the gateway's frames to the centre, events first, until each is acknowledged."""
 
 import asyncio
+import io
 import random
 import sqlite3
 from collections.abc import Sequence
@@ -58,7 +59,7 @@ class HttpCarrier:
         try:
             async with asyncio.timeout(2 * ANSWER_WITHIN):
                 async with self._session.post(
-                    url, data=body, headers=self._headers, timeout=self._timeout,
+                    url, data=io.BytesIO(body), headers=self._headers, timeout=self._timeout,
                     allow_redirects=False,
                 ) as response:  # fmt: skip
                     answer = await response.content.read(1 << 16)

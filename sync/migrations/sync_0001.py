@@ -14,7 +14,7 @@ CREATE TABLE sync_gateway (
     id uuid PRIMARY KEY,
     name text NOT NULL UNIQUE,
     owner uuid,
-    key_hash bytea NOT NULL,
+    key_hash bytea NOT NULL UNIQUE,
     enabled boolean NOT NULL DEFAULT true,
     created_at timestamptz NOT NULL DEFAULT now(),
     seen_at timestamptz

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 import sync
 from hub import Catalogue, CatalogueEntry, DeviceState, PointSpec, ReadingBatch, Stream
-from sync.gateways import enrol
+from sync.gateways import Gateway, enrol
 from sync.ingest import Ingest
 from sync.store.common import Store
 from sync.store.timescale import open_store
@@ -98,7 +98,9 @@ class Centre:
             return await (await connection.execute(query, values or None)).fetchall()
 
     async def take(self, stream: Stream, epoch: UUID, *data: bytes) -> Receipt:
-        return await self.ingest.take(self.gateway, stream, Upload(epoch.bytes, list(data)))
+        return await self.ingest.take(
+            Gateway(self.gateway, None), stream, Upload(epoch.bytes, list(data))
+        )
 
 
 @asynccontextmanager
