@@ -134,23 +134,29 @@ async def _answer(request: web.Request, handler: Handler, ident: str) -> web.Str
     try:
         async with asyncio.timeout(limit):
             return await handler(request)
-    except HubError as error:
-        return from_error(error, ident)
-    except TimeoutError:
-        return from_error(TimedOut(), ident)
     except web.HTTPException as error:
-        return _http(error, request, ident)
-    except UnicodeError:
-        return from_error(BadRequest("the address is not UTF-8"), ident)
-    except (OperationalError, PoolTimeout):
-        log.exception("the database does not answer", extra={"request_id": ident})
-        return from_error(Unavailable("the database does not answer"), ident)
-    except Exception:
-        log.exception("%s %s failed", request.method, request.path, extra={"request_id": ident})
-        return problem(500, "internal_error", "Internal server error", ident)
+        return _http(error, ident)
+    except Exception as error:  # noqa: BLE001  -- the last resort of every request
+        return from_error(_understand(error, request, ident), ident)
 
 
-def _http(error: web.HTTPException, request: web.Request, ident: str) -> web.StreamResponse:
+def _understand(error: Exception, request: web.Request, ident: str) -> HubError:
+    """Any failure as one of ours; what nobody foresaw is logged and told to nobody."""
+    if isinstance(error, HubError):
+        return error
+    if isinstance(error, TimeoutError):
+        return TimedOut()
+    if isinstance(error, UnicodeError):
+        return BadRequest("the address is not UTF-8")
+    about = {"request_id": ident, "action": "api.failed"}
+    if isinstance(error, OperationalError | PoolTimeout):
+        log.error("the database does not answer: %s", error, extra=about)
+        return Unavailable("the database does not answer")
+    log.error("%s %s failed", request.method, request.path, extra=about, exc_info=error)
+    return HubError("Internal server error")
+
+
+def _http(error: web.HTTPException, ident: str) -> web.StreamResponse:
     if error.status < 400:
         return error
     codes = {404: "resource_not_found", 405: "method_not_allowed", 413: "payload_too_large"}

@@ -46,7 +46,7 @@ def problem(
 
 def from_error(error: HubError, request_id: str) -> web.Response:
     extra = dict(error.extra)
-    retry = extra.pop("retry_after", None)
+    retry: Any = extra.pop("retry_after", None)
     details: Any = extra.pop("errors", None)
     if details is None and isinstance(error, Invalid) and "field" in extra:
         details = [{"field": extra["field"], "code": error.code, "message": str(error)}]

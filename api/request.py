@@ -95,7 +95,8 @@ async def identify(authenticators: Any, shown: Credentials) -> Actor:
 
 def ident(request: web.Request) -> UUID:
     """The `{id}` of a path; a malformed one is simply not found."""
-    return place(request, "id", UUID)
+    found: UUID = place(request, "id", UUID)
+    return found
 
 
 def place(request: web.Request, name: str, type_: Any) -> Any:

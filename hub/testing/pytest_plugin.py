@@ -93,8 +93,8 @@ async def central(
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(base(hub, dsn=migrated, size=4, clock=clock))
         for name in plugins:
-            module = manager.get_plugin(name)
-            for service in module.hub_services(hub) if hasattr(module, "hub_services") else ():
+            start = getattr(manager.get_plugin(name), "hub_services", None)
+            for service in start(hub) if start else ():
                 await stack.enter_async_context(service)
         yield hub
 

@@ -79,7 +79,7 @@ class Buckets(msgspec.Struct):
     items: list[BucketValue]
 
 
-def _points(which: Which) -> Select[tuple[int, UUID]]:
+def _points(which: Which) -> Select[int, UUID]:
     stmt = select(DataPoint.series, DataPoint.id).where(DataPoint.is_active)
     if which.points:
         stmt = stmt.where(DataPoint.id.in_(which.points))
@@ -96,7 +96,7 @@ async def authorised(ctx: Ctx, which: Which) -> dict[int, UUID]:
     rows = (await ctx.db.execute(_points(which).limit(MOST_POINTS + 1))).all()
     if len(rows) > MOST_POINTS:
         raise BadRequest(f"that is more than {MOST_POINTS} points: narrow it", field="points")
-    found: dict[int, UUID] = dict(rows)  # type: ignore[arg-type]
+    found: dict[int, UUID] = dict(rows)
     if missing := set(which.points) - set(found.values()):
         raise NotFound(f"there is no point {missing.pop()}", resource="points")
     return found

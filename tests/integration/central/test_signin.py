@@ -20,7 +20,11 @@ async def test_the_first_administrator_signs_in_and_sees_himself(client, admin):
     body = await answer.json()
     assert answer.status == 200, body
     cookie = answer.cookies["busbar_refresh"]
-    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/api/v1/auth")
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (
+        True,
+        "Strict",
+        "/api/v1/auth",
+    )
     headers = {"Authorization": f"Bearer {body['access_token']}"}
     me = await (await client.get("/api/v1/auth/me", headers=headers)).json()
     assert (me["username"], me["roles"]) == ("admin", ["superadmin"])
@@ -57,7 +61,9 @@ async def test_five_failures_lock_a_name_for_a_quarter_hour(client, admin, clock
 
 async def test_a_refresh_token_is_spent_by_its_use(client, admin, clock):
     first = await (await client.post(LOGIN, json=admin | {"token_delivery": "body"})).json()
-    second = await (await client.post(REFRESH, json={"refresh_token": first["refresh_token"]})).json()
+    second = await (
+        await client.post(REFRESH, json={"refresh_token": first["refresh_token"]})
+    ).json()
     assert second["refresh_token"] != first["refresh_token"]
     clock.forward(seconds=11)
     reused = await client.post(REFRESH, json={"refresh_token": first["refresh_token"]})
