@@ -31,14 +31,19 @@ class Route:
 
 @dataclass
 class Hub:
-    """Everything hangs off one of these; a test can make two."""
+    """Everything hangs off one of these; a test can make two.
+
+    facts: what services tell whoever started the process (`address`); shown once it is ready.
+    """
 
     settings: Any
     role: Role
     plugins: dict[str, Plugin]
     hooks: pluggy.PluginManager
     routes: list[Route] = field(default_factory=list)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    facts: dict[str, Any] = field(default_factory=dict)
     _services: dict[Key[Any], Any] = field(default_factory=dict)
 
     def provide(self, key: Key[T], service: T) -> None:
@@ -67,6 +72,7 @@ class Hub:
                     await stack.enter_async_context(service)
             for start in filter(None, self.hooks.hook.hub_startup(hub=self)):
                 await start
+            self.started.set()
             await self.stopping.wait()
             for stop in filter(None, self.hooks.hook.hub_shutdown(hub=self)):
                 await stop

@@ -45,7 +45,7 @@ class Commands:
         self._tasks: set[asyncio.Task[Result]] = set()
 
     async def select(self, command: Command, *, hold: float = SELECT_FOR) -> Result:
-        """Reserve the point for one operate with the same actor, value and flags within `hold` s."""
+        """Reserve the point for one operate by the same actor, of the same value, in `hold` s."""
         return await self._run(self._select(command, hold))
 
     async def operate(self, command: Command, *, direct: bool = False) -> Result:
@@ -104,33 +104,35 @@ class Commands:
 
     async def _operate(self, command: Command, direct: bool) -> Result:
         point = command.point
-        if refusal := self._refusal(command):
+        if refusal := self._refusal(command) or self._unselected(command, direct):
             return refusal
-        known = self._selected.pop(point.id, None)
-        held = known if known is not None and self._valid(known) else None
-        if held is not None and direct:
-            self._selected[point.id] = held
-            if not _same(held.command, command):
-                return _no(Outcome.REJECTED, f"{held.command.actor} has selected {point.key}")
-            return _no(Outcome.REJECTED, f"{point.key} is selected: operate or cancel that")
-        if not direct:
-            if known is not None and self._clock.monotonic() >= known.until:
-                return _no(Outcome.TIMEOUT, f"the selection of {point.key} is over: select again")
-            if held is None:
-                return _no(Outcome.NO_SELECT, f"select {point.key} first")
-            if not _same(held.command, command):
-                return _no(Outcome.NO_SELECT, "actor, value or flags differ from the selection")
         supervisor = self._find(command)
-        if supervisor is None:
-            return _no(Outcome.REJECTED, f"no channel has {point.key}")
-        if point.id in self._busy:
-            return _no(Outcome.REJECTED, f"a command of {point.key} is under way")
+        if supervisor is None or point.id in self._busy:
+            why = "no channel has it" if supervisor is None else "a command of it is under way"
+            return _no(Outcome.REJECTED, f"{point.key}: {why}")
         self._busy.add(point.id)
         try:
             return await self._send(command, supervisor, lambda s, c: s.operate(c))
         finally:
             self._busy.discard(point.id)
             supervisor.hurry(point.device)
+
+    def _unselected(self, command: Command, direct: bool) -> Result | None:
+        """Why the selection does not allow it. An operate that is not direct uses it up."""
+        point = command.point
+        if direct:
+            held = self._held(point.id)
+            if held is None:
+                return None
+            return _no(Outcome.REJECTED, f"{held.command.actor} has selected {point.key}")
+        held = self._selected.pop(point.id, None)
+        if held is not None and self._clock.monotonic() >= held.until:
+            return _no(Outcome.TIMEOUT, f"the selection of {point.key} is over: select again")
+        if held is None or not self._valid(held):
+            return _no(Outcome.NO_SELECT, f"select {point.key} first")
+        if not _same(held.command, command):
+            return _no(Outcome.NO_SELECT, "actor, value or flags differ from the selection")
+        return None
 
     async def _cancel(self, command: Command) -> Result:
         held = self._held(command.point.id)

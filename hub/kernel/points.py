@@ -34,6 +34,7 @@ NEVER = 0xFFFF  # quality of a point that has no reading yet
 HEARTBEAT = 60_000_000
 COUNTER_HEARTBEAT = 900_000_000
 STALE_PERIODS, STALE_LEAST = 3, 5.0
+REST = 0xFFFF - VALIDITY_MASK
 AHEAD = 60_000_000  # a device stamp further in the future than this does not hide what follows
 
 COLUMNS: Mapping[str, tuple[Any, Any]] = {
@@ -119,11 +120,11 @@ class Points:
             value[bad] = np.nan
             if batch.text:
                 bad[list(batch.text)] = False
-            quality = np.where(bad, (quality & ~VALIDITY_MASK) | Validity.INVALID, quality)
+            quality = np.where(bad, (quality & REST) | Validity.INVALID, quality)
         outside = (value < c["low"][p]) | (value > c["high"][p])
         if outside.any():
             doubt = np.maximum(quality & VALIDITY_MASK, Validity.QUESTIONABLE)
-            marked = (quality & ~VALIDITY_MASK) | doubt | Flag.OVERRANGE
+            marked = (quality & REST) | doubt | Flag.OVERRANGE
             quality = np.where(outside, marked, quality)
         if self.clock.unsure:
             ours = (quality & STAMP_MASK) == Stamp.GATEWAY
@@ -168,8 +169,7 @@ class Points:
         limit = np.maximum(c["period"][ids] * STALE_PERIODS, STALE_LEAST)
         old = self.clock.monotonic() - c["seen"][ids] > limit
         held = c["quality"][ids]
-        gone: NDArray[np.bool_] = (held == NEVER) | ((held & Flag.COMM_LOST) != 0)
-        return old | gone
+        return np.asarray(old | (held == NEVER) | ((held & Flag.COMM_LOST) != 0), np.bool_)
 
     def subscribe(self, ids: Ids | None = None) -> "Subscription":
         """Newest values of these points (all when None) as they change; see Subscription."""

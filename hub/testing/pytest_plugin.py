@@ -79,7 +79,7 @@ async def central(
     from hub.contract import plugin as hooks
     from hub.contract.plugin import PROJECT, Role
     from hub.kernel.app import Hub
-    from hub.kernel.central import central as base
+    from hub.kernel.central import foundation
 
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hooks)
@@ -91,7 +91,7 @@ async def central(
         plugins[plugin.name] = plugin
     hub = Hub(_settings(tmp_path), Role.CENTRAL, plugins, manager)
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(base(hub, dsn=migrated, size=4, clock=clock))
+        await stack.enter_async_context(foundation(hub, migrated, size=4, clock=clock))
         for name in plugins:
             start = getattr(manager.get_plugin(name), "hub_services", None)
             for service in start(hub) if start else ():
