@@ -3,11 +3,13 @@
 import asyncio
 import datetime as dt
 import hmac
+import math
 import time
 from importlib.metadata import version
 from typing import Any
 
 from aiohttp import web
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.metrics import METRICS
@@ -15,16 +17,20 @@ from api.request import caller, reply
 from api.state import STATE
 from hub import Forbidden
 from hub.kernel import migrate
+from hub.kernel.app import Hub
 from hub.kernel.database import DATABASE
 
 _LIMIT = 2.0
+_FRESH = 5.0
+_VERSIONS = text("SELECT version_num FROM alembic_version")
 
 
 def add(app: web.Application) -> None:
+    app[CHECKS] = Checks(app[STATE].hub)
     started = time.monotonic()
 
     async def health(request: web.Request) -> web.Response:
-        checks = await _checks(request)
+        checks = await request.app[CHECKS].words()
         healthy = all(word == "ok" for word in checks.values())
         body = {
             "status": "ok" if healthy else "unhealthy",
@@ -46,22 +52,35 @@ async def _alive(_: web.Request) -> web.Response:
 
 
 async def _ready(request: web.Request) -> web.Response:
-    ready = all(word == "ok" for word in (await _checks(request)).values())
+    ready = all(word == "ok" for word in (await request.app[CHECKS].words()).values())
     return reply(
         {"ready": ready, "status": "ready" if ready else "not ready"}, 200 if ready else 503
     )
 
 
-async def _checks(request: web.Request) -> dict[str, str]:
-    """One word per check."""
-    hub = request.app[STATE].hub
-    engine = hub.get(DATABASE).engine
-    try:
-        async with asyncio.timeout(_LIMIT), engine.connect() as connection:
-            behind = await connection.run_sync(migrate.pending, hub.plugins.values())
-    except (SQLAlchemyError, OSError, TimeoutError):
-        return {"database": "down", "migrations": "unknown"}
-    return {"database": "ok", "migrations": "down" if behind else "ok"}
+class Checks:
+    """The words of all checks, asked at most every five seconds."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._engine = hub.get(DATABASE).engine
+        self._required = migrate.required(hub.plugins.values())
+        self._words: dict[str, str] = {}
+        self._asked = -math.inf
+        self._turn = asyncio.Lock()
+
+    async def words(self) -> dict[str, str]:
+        async with self._turn:
+            if time.monotonic() - self._asked >= _FRESH:
+                self._words, self._asked = await self._ask(), time.monotonic()
+            return self._words
+
+    async def _ask(self) -> dict[str, str]:
+        try:
+            async with asyncio.timeout(_LIMIT), self._engine.connect() as connection:
+                stored = set(await connection.scalars(_VERSIONS))
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return {"database": "down", "migrations": "unknown"}
+        return {"database": "ok", "migrations": "ok" if self._required <= stored else "down"}
 
 
 async def _metrics(request: web.Request) -> web.Response:
@@ -77,3 +96,6 @@ async def _metrics(request: web.Request) -> web.Response:
     return web.Response(
         body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"}
     )
+
+
+CHECKS = web.AppKey("checks", Checks)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -246,9 +247,12 @@ def _page(item: Any) -> dict[str, Any]:
 
 def _returned(sign: Signature) -> Any:
     """The type of an answer's body: `Reply` alone has none that is known."""
-    if get_origin(sign.returns) is Reply:
-        return get_args(sign.returns)[0]
-    return None if sign.returns in (None, type(None), Reply, Any) else sign.returns
+    returned = sign.returns
+    if get_origin(returned) is UnionType:
+        returned = next((t for t in get_args(returned) if t is not NoneType), None)
+    if get_origin(returned) is Reply:
+        returned = get_args(returned)[0]
+    return None if returned in (NoneType, Reply, Any) else returned
 
 
 def _named(sign: Signature) -> Iterable[Any]:

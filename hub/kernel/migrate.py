@@ -9,7 +9,6 @@ from typing import Any
 import psycopg
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool
 
@@ -98,10 +97,20 @@ def protect(connection: psycopg.Connection) -> None:
         connection.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {APP}, {SYSTEM}")
 
 
-def pending(connection: Connection, plugins: Iterable[Plugin]) -> set[str]:
-    """Revisions that the program knows as heads and the database does not have."""
-    heads = set(ScriptDirectory.from_config(config(plugins)).get_heads())
-    return heads - set(MigrationContext.configure(connection).get_current_heads())
+def required(plugins: Iterable[Plugin]) -> frozenset[str]:
+    """Revisions that the version table of an up-to-date database names.
+
+    A head that another revision depends on is implied by that one, so Alembic does not store it.
+    """
+    script = ScriptDirectory.from_config(config(plugins))
+    implied: set[str] = set()
+    for revision in script.walk_revisions():
+        implied.update(_names(revision.dependencies))
+    return frozenset(script.get_heads()) - implied
+
+
+def _names(revisions: str | Iterable[str] | None) -> tuple[str, ...]:
+    return (revisions,) if isinstance(revisions, str) else tuple(revisions or ())
 
 
 def revise(
