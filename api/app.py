@@ -183,5 +183,10 @@ def _finish(request: web.Request, response: web.StreamResponse, ident: str) -> N
     if origin in options.origins:
         headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin", **_CORS})
     body = getattr(response, "body", None)
-    if isinstance(body, bytes) and len(body) >= 1024 and _TEXT.search(response.content_type):
+    small = not isinstance(body, bytes) or len(body) < 1024
+    if small or not _TEXT.search(response.content_type):
+        return
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.enable_compression(web.ContentCoding.gzip)
+    else:
         response.enable_compression()

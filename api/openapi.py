@@ -195,7 +195,7 @@ class Writer:
                 schema.get("type") == "string" and "format" not in schema and "enum" not in schema
             )
             for operator in OPERATORS:
-                if operator != "prefix" or text:
+                if operator not in {"in", "null"} and (operator != "prefix" or text):
                     names[f"{name}__{operator}" if operator else name] = schema
             names[f"{name}__in"] = {"type": "string", "description": "comma-separated"}
             names[f"{name}__null"] = {"type": "boolean"}

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, false, or_
+from sqlalchemy import ColumnElement, and_, or_
 
 from hub.contract.errors import BadRequest
 from hub.contract.resource import Resource
@@ -24,6 +24,8 @@ OPERATORS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "lte": lambda column, value: column <= value,
     "gt": lambda column, value: column > value,
     "gte": lambda column, value: column >= value,
+    "in": lambda column, values: column.in_(values),
+    "null": lambda column, empty: column.is_(None) if empty else column.is_not(None),
     "prefix": lambda column, value: column.startswith(value, autoescape=True),
 }
 
@@ -81,7 +83,7 @@ def parse(res: Resource[Any], query: Query) -> Window:
 
 def _condition(res: Resource[Any], key: str, raw: str) -> ColumnElement[bool]:
     name, _, operator = key.partition("__")
-    known = operator in OPERATORS or operator in {"in", "null"}
+    known = operator in OPERATORS
     if name not in res.filters or not known:
         raise BadRequest(
             f"cannot filter by {key}; can by {', '.join(res.filters) or 'nothing'}", field=key
@@ -89,10 +91,11 @@ def _condition(res: Resource[Any], key: str, raw: str) -> ColumnElement[bool]:
     column = getattr(res.model, name)
     type_ = next(f.type for f in res.fields if f.name == name)
     if operator == "null":
-        return column.is_(None) if convert(raw, bool, key) else column.is_not(None)
+        empty: bool = convert(raw, bool, key)
+        return OPERATORS["null"](column, empty)
     if operator == "in":
         values = [convert(v, type_, key) for v in raw.split(",") if v]
-        return column.in_(values) if values else false()
+        return OPERATORS["in"](column, values)
     if operator == "prefix":
         if not isinstance(column.type.python_type, type) or column.type.python_type is not str:
             raise BadRequest(f"{name} is not a text", field=key)
@@ -126,7 +129,7 @@ def _read_cursor(res: Resource[Any], sort: str, raw: str) -> tuple[Any, UUID]:
     type_ = next(f.type for f in res.fields if f.name == sort)
     try:
         data = base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4))
-        return msgspec.json.decode(data, type=tuple[type_, UUID])  # type: ignore[valid-type, no-any-return]
+        return msgspec.json.decode(data, type=tuple[type_, UUID])  # type: ignore[valid-type]
     except (binascii.Error, msgspec.MsgspecError, ValueError):
         raise BadRequest(
             "this cursor is not one of ours, or of another order", field="cursor"

@@ -58,7 +58,7 @@ def calls(plugins: Iterable[Plugin]) -> Iterator[Call]:
 
 def _rows(res: Resource[Any]) -> Iterator[Call]:
     one = f"{res.path}/{NOBODYS}"
-    table = (
+    table: tuple[tuple[Op, str, str, Any], ...] = (
         (Op.LIST, "GET", res.path, None),
         (Op.CREATE, "POST", res.path, sample(res.create)),
         (Op.GET, "GET", one, None),

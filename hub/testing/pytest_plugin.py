@@ -1,6 +1,8 @@
 """Fixtures for us and for authors of plugins: a hub at the centre on an empty database.
 
-`busbar_modules` says which packages are loaded; override it in a conftest:
+Import them in a conftest, and say there which packages are loaded:
+
+    from hub.testing.pytest_plugin import busbar_template, central, clock, migrated
 
     @pytest.fixture(scope="session")
     def busbar_modules():
@@ -13,10 +15,19 @@ import importlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pluggy
+import psycopg
 import pytest
 import pytest_asyncio
+
+from hub.contract import plugin as hooks
+from hub.contract.plugin import PROJECT, Role
+from hub.kernel.app import Hub
+from hub.kernel.central import foundation
+from hub.kernel.migrate import upgrade
 
 
 class FrozenClock:
@@ -40,10 +51,6 @@ def busbar_modules() -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def busbar_template(postgres: str, busbar_modules: tuple[str, ...]) -> str:
     """Name of a migrated database that each test gets a copy of."""
-    import psycopg
-
-    from hub.kernel.migrate import upgrade
-
     with psycopg.connect(postgres, autocommit=True) as admin:
         admin.execute("CREATE DATABASE busbar_template")
     dsn = psycopg.conninfo.make_conninfo(postgres, dbname="busbar_template")
@@ -54,8 +61,6 @@ def busbar_template(postgres: str, busbar_modules: tuple[str, ...]) -> str:
 @pytest.fixture
 def migrated(postgres: str, busbar_template: str) -> Iterator[str]:
     """DSN of a migrated, empty database that lives for one test."""
-    import psycopg
-
     name = f"m{os.urandom(6).hex()}"
     with psycopg.connect(postgres, autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{busbar_template}"')
@@ -74,13 +79,6 @@ async def central(
     migrated: str, busbar_modules: tuple[str, ...], clock: FrozenClock, tmp_path: Path
 ) -> AsyncIterator[Any]:
     """A running hub at the centre: `central.get(UNIT)(actor)` opens a unit of work."""
-    import pluggy
-
-    from hub.contract import plugin as hooks
-    from hub.contract.plugin import PROJECT, Role
-    from hub.kernel.app import Hub
-    from hub.kernel.central import foundation
-
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hooks)
     plugins = {}
@@ -100,8 +98,6 @@ async def central(
 
 
 def _settings(folder: Path) -> Any:
-    from types import SimpleNamespace
-
     return SimpleNamespace(
         site=SimpleNamespace(runtime_root=str(folder)),
         auth=SimpleNamespace(jwt_secret_key="", jwt_secret_key_previous="", access_minutes=15),
