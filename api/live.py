@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from api.metrics import METRICS
 from api.request import caller, identify
 from api.state import STATE
 from hub import Actor, Credentials, Forbidden, HubError, Plugin, Room, Unauthenticated
+
+log = logging.getLogger(__name__)
 
 FIRST_WORD = 10.0
 HEARTBEAT = 25.0
@@ -140,9 +143,15 @@ class Connection:
         self.pump = asyncio.create_task(self._stream(stream))
 
     async def _stream(self, stream: AsyncIterator[Any]) -> None:
-        async with contextlib.aclosing(stream) as items:  # type: ignore[type-var]
-            async for item in items:
-                await self._say(self.room.name, item)
+        try:
+            async with contextlib.aclosing(stream) as items:  # type: ignore[type-var]
+                async for item in items:
+                    await self._say(self.room.name, item)
+        except ConnectionError:
+            pass
+        except Exception:
+            log.exception("room %s failed", self.room.name, extra={"action": "live.failed"})
+            await self.socket.close(code=1011, message=b"the stream failed")
 
     async def _stop(self) -> None:
         pump, self.pump = self.pump, None

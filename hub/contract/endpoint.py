@@ -56,8 +56,8 @@ def signature(handler: Handler, path: str = "", own: tuple[str, ...] = ()) -> Si
 class Endpoint:
     """One method of one path below `/api/v1/<module>/`.
 
-    permission: None = any authenticated caller. public: no sign-in at all. module: a URL
-    module of the plugin other than its name. idempotent: honours `Idempotency-Key`. cookie: one that it may
+    permission: None = any authenticated caller. public: no sign-in at all. module: a URL module of
+    the plugin other than its name. idempotent: honours `Idempotency-Key`. cookie: one that it may
     rely on; a request that brings it must come from our own page.
     """
 

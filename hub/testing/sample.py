@@ -18,25 +18,27 @@ def sample(type_: Any, **given: Any) -> Any:
 
 
 def _of(kind: mi.Type) -> Any:
+    made: Any
     match kind:
         case mi.StructType():
-            return {f.encode_name: _of(f.type) for f in kind.fields if f.required}
+            made = {f.encode_name: _of(f.type) for f in kind.fields if f.required}
         case mi.Metadata():
-            return _of(kind.type)
+            made = _of(kind.type)
         case mi.StrType():
-            return _text(kind)
+            made = _text(kind)
         case mi.IntType() | mi.FloatType():
-            return kind.ge if kind.ge is not None else (kind.gt or 0) + 1
+            made = kind.ge if kind.ge is not None else (kind.gt or 0) + 1
         case mi.ListType() | mi.SetType() | mi.VarTupleType():
-            return []
+            made = []
         case mi.UnionType():
-            return _of(next(t for t in kind.types if not isinstance(t, mi.NoneType)))
+            made = _of(next(t for t in kind.types if not isinstance(t, mi.NoneType)))
         case mi.LiteralType():
-            return kind.values[0]
+            made = kind.values[0]
         case mi.EnumType():
-            return next(iter(kind.cls))
+            made = next(iter(kind.cls))
         case _:
-            return _plain(kind)
+            made = _plain(kind)
+    return made
 
 
 def _text(kind: mi.StrType) -> str:

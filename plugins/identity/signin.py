@@ -1,8 +1,9 @@
 """Sign in, refresh, sign out."""
 
 import datetime as dt
+import enum
 import re
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -57,6 +58,13 @@ class TenantRequired(Conflict):
     code = "tenant_required"
 
 
+class Delivery(enum.StrEnum):
+    """Where the refresh token goes; machines take it in the body."""
+
+    COOKIE = "cookie"
+    BODY = "body"
+
+
 class Login(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """identifier: e-mail, user name or phone; `email` and `username` are other names of it."""
 
@@ -66,7 +74,7 @@ class Login(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     username: str = ""
     remember: bool = False
     remember_me: bool = False
-    token_delivery: Literal["cookie", "body"] = "cookie"  # noqa: S105
+    token_delivery: Delivery = Delivery.COOKIE
     tenant: str = ""
 
 
@@ -153,7 +161,7 @@ async def login(ctx: Ctx, body: Login) -> Reply[SignedIn] | None:
         ctx,
         user,
         remember=body.remember or body.remember_me,
-        cookie=body.token_delivery != "body",
+        cookie=body.token_delivery is Delivery.COOKIE,
     )
 
 
@@ -328,12 +336,13 @@ def revoke(ctx: Ctx, session: Session, reason: str) -> None:
     )
 
 
-@action("logout", module="auth", public=True, cookie=COOKIE, status=204)
-async def logout(ctx: Ctx) -> Reply[None]:
+@action("logout", module="auth", public=True, cookie=COOKIE)
+async def logout(ctx: Ctx, body: Refresh) -> Reply[None]:
     """End this session and clear its cookie; also when it has already ended."""
-    ident = session_of(ctx.caller.cookies.get(COOKIE, ""))
+    shown = body.refresh_token or ctx.caller.cookies.get(COOKIE, "")
+    ident = session_of(shown)
     row = await _session(ctx, ident) if ident else None
-    if row and digest(ctx.caller.cookies[COOKIE]) == row.Session.refresh_hash:
+    if row and digest(shown) == row.Session.refresh_hash and not row.Session.revoked_at:
         revoke(ctx, row.Session, "logout")
         ctx.emit(UserLoggedOut(user_id=row.User.id), tenant=row.User.tenant)
     return Reply(body=None, status=204, cookies=(Cookie(name=COOKIE, path=PATH),))

@@ -88,7 +88,7 @@ async def test_a_cookie_from_another_site_does_nothing(client, admin):
     assert (bad.status, (await bad.json())["error_code"]) == (403, "CSRF_FAILED")
     own = {"Origin": f"http://{client.host}:{client.port}"}
     assert (await client.post(REFRESH, json={}, headers=own)).status == 200
-    assert (await client.post("/api/v1/auth/logout", headers=own)).status == 204
+    assert (await client.post("/api/v1/auth/logout", json={}, headers=own)).status == 204
     assert (await client.post(REFRESH, json={}, headers=own)).status == 401
 
 
