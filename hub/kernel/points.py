@@ -100,13 +100,6 @@ class Points:
             c["period"][i] = np.inf if p.every is None else p.every
         self._any_sparse = bool(c["sparse"].any())
 
-    def forget(self, points: Sequence[Point]) -> None:
-        """Readings of these are no longer taken."""
-        for p in points:
-            self.by_key.pop(p.key, None)
-            self.by_id.pop(p.id, None)
-            self._c["known"][p.id] = False
-
     def take(self, batch: ReadingBatch) -> ReadingBatch:
         """Raw readings from a driver → engineering readings, kept and shown to all who listen."""
         batch = self._only_known(batch)
