@@ -199,7 +199,7 @@ class Commands:
 
 
 def to_raw(command: Command) -> Command:
-    """The command with the value as the driver encodes it; unscaled integers keep all their bits."""
+    """The command with the value as the driver encodes it; an unscaled integer stays exact."""
     spec, value = command.point.spec, command.value
     if isinstance(value, str) or (spec.scale == 1.0 and spec.offset == 0.0):
         return command
