@@ -18,4 +18,6 @@ def hub_services(hub: Any) -> list[AbstractAsyncContextManager[Any]]:
         from api.local import served
 
         return [served(hub)]
-    return []
+    from api.central import served as central
+
+    return [central(hub)]

@@ -121,7 +121,9 @@ class Inbox:
             found.append((Stream.EVENTS, self._gap))
         if self._lost_records:
             message = f"{self._lost_records} records did not fit the memory queue"
-            note = Note(at=self._clock(), level="alarm", code="buffer.records_lost", message=message)
+            note = Note(
+                at=self._clock(), level="alarm", code="buffer.records_lost", message=message
+            )
             found.append((Stream.EVENTS, note))
         self._gap, self._lost_records = None, 0
         return found

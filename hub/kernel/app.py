@@ -2,29 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, cast
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 import pluggy
 
-from hub.contract.journal import Journal
 from hub.contract.plugin import Plugin, Role
-from hub.contract.telemetry import PointDirectory, ReadingStore
+from hub.contract.services import DIRECTORY, JOURNAL, STORE, UNIT, Key
 
 T = TypeVar("T")
 
-
-class Key(Generic[T]):
-    """The typed name of a service; compared by identity."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-JOURNAL = Key[Journal]("journal")
-STORE = Key[ReadingStore]("readings")
-DIRECTORY = Key[PointDirectory]("points")
+__all__ = ["DIRECTORY", "JOURNAL", "STORE", "UNIT", "Hub", "Key", "Route"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +56,11 @@ class Hub:
             return cast("T", self._services[key])
         except KeyError:
             raise LookupError(f"no service provides {key.name!r} in this process") from None
+
+    @property
+    def services(self) -> Mapping[Key[Any], Any]:
+        """All services, as they come."""
+        return MappingProxyType(self._services)
 
     async def run(self) -> None:
         """Enter all services, wait for `stopping`, leave them in reverse order."""

@@ -13,7 +13,7 @@ import msgspec
 
 from config import Fault, Faults, Settings, explain
 from hub.contract.plugin import Plugin, Role
-from hub.kernel import registry, service
+from hub.kernel import central, registry, service
 from hub.kernel.app import Hub
 from hub.kernel.channels import Profiles, decode
 from hub.kernel.metrics import METRICS
@@ -37,7 +37,7 @@ def make_hub(
 
     modules: plugin packages beside the installed ones and those of the settings.
     """
-    own = (service,) if role is Role.GATEWAY else ()
+    own = (service,) if role is Role.GATEWAY else (central,)
     plugins, hooks = registry.load(
         role,
         modules=(*own, *settings.plugins.modules, *modules),
