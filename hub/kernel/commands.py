@@ -15,8 +15,8 @@ from hub.contract.driver import Can, Command, Outcome, Result, Session
 from hub.contract.errors import ConfigError, HubError, Invalid, LinkError, NoResponse, Unsupported
 from hub.contract.journal import CommandDone, Journal
 from hub.kernel.app import Key
-from hub.kernel.clock import Clock
 from hub.kernel.lane import NotSent
+from hub.kernel.points import Points
 from hub.kernel.supervisor import State, Supervisor
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,9 @@ class Selection(NamedTuple):
 class Commands:
     """Controls of one gateway. find: the supervisor that holds a command's point."""
 
-    def __init__(self, clock: Clock, journal: Journal, find: Find, guard: Guard) -> None:
-        self._clock, self._journal, self._find, self._guard = clock, journal, find, guard
+    def __init__(self, points: Points, journal: Journal, find: Find, guard: Guard) -> None:
+        self._clock, self._raw = points.clock, points.raw
+        self._journal, self._find, self._guard = journal, find, guard
         self._selected: dict[int, Selection] = {}
         self._busy: set[int] = set()
         self._tasks: set[asyncio.Task[Result]] = set()
@@ -151,7 +152,11 @@ class Commands:
         *,
         expires: bool = True,
     ) -> Result:
-        raw, deadline = to_raw(command), self._clock.monotonic() + self._left(command)
+        deadline = self._clock.monotonic() + self._left(command)
+        try:
+            raw = self._encoded(command)
+        except Invalid as e:
+            return _no(Outcome.REJECTED, str(e))
 
         def still_wanted() -> str | None:
             late = self._clock.monotonic() >= deadline or self._left(command) <= 0
@@ -163,6 +168,12 @@ class Commands:
             if str(e) == "expired":
                 return _no(Outcome.EXPIRED, "it expired while it waited")
             return _no(Outcome.REJECTED, str(e))
+
+    def _encoded(self, command: Command) -> Command:
+        """The command with the value as the driver encodes it."""
+        if isinstance(command.value, str):
+            return command
+        return msgspec.structs.replace(command, value=self._raw(command.point, command.value))
 
     def _refusal(self, command: Command) -> Result | None:
         """Why it is not even tried."""
@@ -196,14 +207,6 @@ class Commands:
             and held.connection == held.supervisor.connection
             and self._clock.monotonic() < held.until
         )
-
-
-def to_raw(command: Command) -> Command:
-    """The command with the value as the driver encodes it; an unscaled integer stays exact."""
-    spec, value = command.point.spec, command.value
-    if isinstance(value, str) or (spec.scale == 1.0 and spec.offset == 0.0):
-        return command
-    return msgspec.structs.replace(command, value=(value - spec.offset) / spec.scale)
 
 
 async def _sent(work: Coroutine[Any, Any, Result]) -> Result:
