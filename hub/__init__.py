@@ -1,5 +1,8 @@
 """The contract of Busbar: all that plugins and drivers may use."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from hub.contract.context import (
     Actor,
     Caller,
@@ -60,7 +63,6 @@ from hub.contract.journal import (
     Stream,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
-from hub.contract.model import Base, Entity, SoftDelete, col, ref
 from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
 from hub.contract.readings import (
@@ -73,34 +75,37 @@ from hub.contract.readings import (
     Validity,
     quality,
 )
-from hub.contract.resource import Op, Resource
 from hub.contract.services import DIRECTORY, JOURNAL, STORE, UNIT, Key
 from hub.contract.telemetry import Aggregate, Bucket, PointDirectory, ReadingStore
-from hub.contract.types import (
-    Big,
-    Code,
-    Currency,
-    Day,
-    Email,
-    Id,
-    Instant,
-    Json,
-    Label,
-    Locale,
-    Measured,
-    MicroPrice,
-    Minor,
-    Name,
-    Phone,
-    Prose,
-    Rate,
-    Small,
-    Strings,
-    UtcDateTime,
-    Wh,
-    Zone,
-    uuid7,
-)
+
+if TYPE_CHECKING:
+    from hub.contract.model import Base, Entity, SoftDelete, col, ref
+    from hub.contract.resource import Op, Resource
+    from hub.contract.types import (
+        Big,
+        Code,
+        Currency,
+        Day,
+        Email,
+        Id,
+        Instant,
+        Json,
+        Label,
+        Locale,
+        Measured,
+        MicroPrice,
+        Minor,
+        Name,
+        Phone,
+        Prose,
+        Rate,
+        Small,
+        Strings,
+        UtcDateTime,
+        Wh,
+        Zone,
+        uuid7,
+    )
 
 __all__ = [
     "DIRECTORY",
@@ -217,3 +222,13 @@ __all__ = [
     "room",
     "uuid7",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Tables and resources are loaded when first named: a gateway has none, and saves the room."""
+    if name in __all__:
+        for part in ("model", "resource", "types"):
+            module = importlib.import_module(f"hub.contract.{part}")
+            if hasattr(module, name):
+                return globals().setdefault(name, getattr(module, name))
+    raise AttributeError(f"hub has no {name!r}")

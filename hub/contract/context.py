@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from .errors import Forbidden
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from .services import Key
 
 T = TypeVar("T")
@@ -94,7 +95,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 class Ctx:
     """One unit of work: everything done through `db` is committed together, or not at all."""
 
-    db: AsyncSession
+    db: "AsyncSession"
     actor: Actor
     clock: Clock = utcnow
     caller: Caller = field(default_factory=Caller)
