@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.util import await_only
 
 from hub.contract.context import Actor, Caller, Clock, Ctx, utcnow
 from hub.contract.errors import Conflict, Invalid
@@ -30,17 +31,19 @@ class _Session(Session):
 
 @event.listens_for(_Session, "after_begin")
 def _enter(session: Session, _: object, connection: Connection) -> None:
-    tenant = session.info["tenant"]
-    if tenant is None:
-        connection.exec_driver_sql(f"SET LOCAL ROLE {SYSTEM}")
-    else:
-        connection.exec_driver_sql(
-            "SELECT set_config('busbar.tenant', %(tenant)s, true)", {"tenant": str(tenant)}
-        )
+    tenant: UUID | None = session.info["tenant"]
+    scope = (
+        f"SET LOCAL ROLE {SYSTEM}" if tenant is None else f"SET LOCAL busbar.tenant = '{tenant}'"
+    )
+    raw: Any = connection.connection.driver_connection
+    await_only(raw.execute(f"BEGIN; {scope}", prepare=False))
 
 
 @event.listens_for(_Session, "do_orm_execute")
 def _narrow(state: ORMExecuteState) -> None:
+    """Add the tenant and hide what is deleted, unless the statement says so itself (`scoped`)."""
+    if state.execution_options.get("scoped"):
+        return
     if (state.is_update or state.is_delete) and not state.execution_options.get("unaudited"):
         raise TypeError(
             "a bulk write skips audit and revision: load the rows, or give "
