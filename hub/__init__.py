@@ -46,6 +46,7 @@ from hub.contract.errors import (
     Unavailable,
     Unsupported,
 )
+from hub.contract.events import Happened, Subscriber, subscribe
 from hub.contract.journal import (
     Catalogue,
     CatalogueEntry,
@@ -144,6 +145,7 @@ __all__ = [
     "Forbidden",
     "Gap",
     "GapCause",
+    "Happened",
     "HubError",
     "Id",
     "Instant",
@@ -192,6 +194,7 @@ __all__ = [
     "Stamp",
     "Stream",
     "Strings",
+    "Subscriber",
     "TimedOut",
     "TooLarge",
     "TooMany",
@@ -211,5 +214,6 @@ __all__ = [
     "query",
     "ref",
     "room",
+    "subscribe",
     "uuid7",
 ]

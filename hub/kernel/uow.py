@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -150,7 +150,7 @@ def _write_audit(session: Session, *_: object) -> None:
 
 
 class Unit:
-    """Opens units of work on one database."""
+    """Opens units of work on one database. told: called after a commit that wrote events."""
 
     def __init__(
         self,
@@ -160,6 +160,7 @@ class Unit:
     ) -> None:
         self.database, self.clock = database, clock
         self.services = services if services is not None else {}
+        self.told: Callable[[], None] = lambda: None
 
     def __call__(
         self, actor: Actor, caller: Caller = _LOCAL
@@ -189,6 +190,8 @@ class Unit:
             raise Conflict("someone else changed it meanwhile: read it again") from None
         except IntegrityError as error:
             raise explain(error) from None
+        if ctx.events:
+            self.told()
         if ctx.refusal is not None:
             raise ctx.refusal
 
