@@ -9,6 +9,7 @@ from hub.contract.context import (
     Event,
     Reply,
     UnitOfWork,
+    grants,
     permits,
 )
 from hub.contract.driver import (
@@ -208,6 +209,7 @@ __all__ = [
     "Zone",
     "action",
     "col",
+    "grants",
     "hookimpl",
     "permits",
     "quality",

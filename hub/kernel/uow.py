@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, event, insert, inspect, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.exc import StaleDataError
@@ -23,6 +23,7 @@ from .outbox import Audit, Outbox
 
 NOBODY = Actor(id="system", tenant=UUID(int=0), kind="system")
 _LOCAL = Caller()
+_UNTOLD = frozenset({"tenant", "updated_at", "revision"})
 
 
 class _Session(Session):
@@ -60,17 +61,23 @@ def _narrow(state: ORMExecuteState) -> None:
     state.statement = state.statement.options(*options)
 
 
-def changes(row: Entity) -> dict[str, list[Any]]:
+def changes(row: Entity, action: str) -> dict[str, list[Any]]:
     """`{field: [old, new]}`, without what must not be read again."""
     state = inspect(row)
     out = {}
     for attr in state.mapper.column_attrs:
         info = attr.columns[0].info
+        if attr.key in _UNTOLD or info.get("write_only") or info.get("secret"):
+            continue
         history = state.attrs[attr.key].history
-        if history.has_changes() and not info.get("write_only") and not info.get("secret"):
+        if action == "delete":
+            old, new = getattr(row, attr.key), None
+        elif history.has_changes():
             old = history.deleted[0] if history.deleted else None
             new = history.added[0] if history.added else None
-            out[attr.key] = [msgspec.to_builtins(old), msgspec.to_builtins(new)]
+        else:
+            continue
+        out[attr.key] = [msgspec.to_builtins(old), msgspec.to_builtins(new)]
     return out
 
 
@@ -136,7 +143,7 @@ def _audit_row(
         "action": action,
         "table": row.__tablename__,
         "row": row.id,
-        "change": {k: v for k, v in changes(row).items() if k not in ("tenant", "updated_at")},
+        "change": changes(row, action),
         "request_id": caller.request_id,
         "ip": caller.ip,
     }
@@ -190,6 +197,8 @@ class Unit:
             raise Conflict("someone else changed it meanwhile: read it again") from None
         except IntegrityError as error:
             raise explain(error) from None
+        except DataError as error:
+            raise Invalid(f"a value does not fit: {error.orig}") from None
         if ctx.events:
             self.told()
         if ctx.refusal is not None:

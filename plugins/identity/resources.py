@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import select
 
-from hub import Conflict, Ctx, Forbidden, Invalid, Op, Resource, action, permits
+from hub import Conflict, Ctx, Forbidden, Invalid, Op, Resource, action, grants
 
 from .accounts import ACCOUNTS
 from .events import (
@@ -134,9 +134,9 @@ async def assign_roles(ctx: Ctx, row: User, body: AssignRoles) -> User:
 
 def check_grant(ctx: Ctx, patterns: list[str]) -> None:
     """Refuse to give what one does not have."""
-    for pattern in patterns:
-        if not pattern.startswith("!") and not permits(ctx.actor.permissions, pattern):
-            raise Forbidden(f"you cannot grant {pattern}, which you lack", required_action=pattern)
+    lacking = grants(ctx.actor.permissions, patterns)
+    if lacking is not None:
+        raise Forbidden(f"you cannot grant {lacking}, which you lack", required_action=lacking)
 
 
 @roles.on(Op.CREATE)
