@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from hub import Conflict, Ctx, Forbidden, Invalid, Op, Resource, action, grants
 
-from .accounts import ACCOUNTS
+from .accounts import ACCOUNTS, permissions
 from .events import (
     UserActivated,
     UserDeactivated,
@@ -101,7 +101,9 @@ async def unlock(ctx: Ctx, row: User) -> User:
 
 @users.action("password", method="PUT")
 async def set_password(ctx: Ctx, row: User, body: SetPassword) -> User:
-    """Give a user a password, which he must change."""
+    """Give a user a password, which he must change; not to one who may do more than oneself."""
+    _, patterns = await permissions(ctx, row)
+    check_grant(ctx, sorted(patterns))
     row.password_hash = await ctx.get(ACCOUNTS).passwords.hash(body.password)
     row.must_change_password = ctx.actor.id != str(row.id)
     await _end_sessions(ctx, row, "password_change")

@@ -164,3 +164,12 @@ async def test_nobody_gives_away_what_he_lacks(client, sign_in):
         more = role | {"code": "r2", "permissions": [pattern]}
         answer = await client.post("/api/v1/identity/roles", json=more, headers=me)
         assert answer.status == 403, pattern
+
+
+async def test_nobody_takes_over_a_stronger_account(client, admin, sign_in):
+    clerk, boss = await sign_in("identity.*"), await signed_in(client, admin)
+    me = await (await client.get("/api/v1/auth/me", headers=boss)).json()
+    url = f"/api/v1/identity/users/{me['id']}/password"
+    stolen = {"password": "Mine-now-1"}
+    assert (await client.put(url, json=stolen, headers=clerk)).status == 403
+    assert (await client.post(LOGIN, json=admin)).status == 200
