@@ -61,6 +61,7 @@ from hub.contract.journal import (
     Record,
     Stream,
 )
+from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.model import Base, Entity, SoftDelete, col, ref
 from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
@@ -162,6 +163,7 @@ __all__ = [
     "Locale",
     "Locked",
     "Measured",
+    "Measurement",
     "MicroPrice",
     "Minor",
     "Name",
@@ -181,6 +183,7 @@ __all__ = [
     "Rate",
     "ReadingBatch",
     "ReadingStore",
+    "ReadingType",
     "Record",
     "Reply",
     "Resource",
@@ -211,6 +214,7 @@ __all__ = [
     "col",
     "grants",
     "hookimpl",
+    "measurements",
     "permits",
     "quality",
     "query",

@@ -273,7 +273,7 @@ def _split(column: NDArray[Any], kind: type[np.generic]) -> bytes:
 def _join(body: bytes, at: int, n: int, kind: type[np.generic]) -> NDArray[Any]:
     dtype = np.dtype(kind).newbyteorder("<")
     planes = np.frombuffer(body, np.uint8, n * dtype.itemsize, at).reshape(dtype.itemsize, n)
-    return np.ascontiguousarray(planes.T).view(dtype).reshape(n).astype(kind, copy=False)
+    return planes.T.copy(order="C").view(dtype).reshape(n).astype(kind, copy=False)
 
 
 def _texts(frame: Frame, tail: bytes) -> dict[int, str]:

@@ -74,7 +74,8 @@ class ToySession(Session):
 
     async def operate(self, command: Command) -> Result:
         point = command.point
-        line = f"{point.address} {point.spec.name}={command.value:g}"
+        raw = (float(command.value) - point.spec.offset) / point.spec.scale
+        line = f"{point.address} {point.spec.name}={raw:g}"
         answer = await self.ask(point.device, line)
         return Result(outcome=Outcome.DONE if answer == "ok" else Outcome.REJECTED, detail=answer)
 

@@ -9,8 +9,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
-import msgspec
-
 from hub.contract.driver import Can, Command, Outcome, Result, Session
 from hub.contract.errors import ConfigError, HubError, Invalid, LinkError, NoResponse, Unsupported
 from hub.contract.journal import CommandDone, Journal
@@ -151,14 +149,14 @@ class Commands:
         *,
         expires: bool = True,
     ) -> Result:
-        raw, deadline = to_raw(command), self._clock.monotonic() + self._left(command)
+        deadline = self._clock.monotonic() + self._left(command)
 
         def still_wanted() -> str | None:
             late = self._clock.monotonic() >= deadline or self._left(command) <= 0
             return "expired" if expires and late else None
 
         try:
-            return await _sent(supervisor.ask(lambda s: verb(s, raw), still_wanted))
+            return await _sent(supervisor.ask(lambda s: verb(s, command), still_wanted))
         except NotSent as e:
             if str(e) == "expired":
                 return _no(Outcome.EXPIRED, "it expired while it waited")
@@ -196,14 +194,6 @@ class Commands:
             and held.connection == held.supervisor.connection
             and self._clock.monotonic() < held.until
         )
-
-
-def to_raw(command: Command) -> Command:
-    """The command with the value as the driver encodes it."""
-    spec, value = command.point.spec, command.value
-    if isinstance(value, str) or (spec.scale == 1.0 and spec.offset == 0.0):
-        return command
-    return msgspec.structs.replace(command, value=(value - spec.offset) / spec.scale)
 
 
 async def _sent(work: Coroutine[Any, Any, Result]) -> Result:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from hub.kernel.channels import decode
 from hub.kernel.gateway import Gateway, snapshot
 from hub.testing.journal import MemoryJournal
 from tests import toy
+from tests.waiting import until
 
 PLUGINS = {"toy": toy.hub_plugin()}
 
@@ -63,13 +64,6 @@ async def running(
     gateway = Gateway(decode(channels, PLUGINS, NoProfiles()), journal, tmp_path, **options)
     async with gateway.running():
         yield gateway, journal
-
-
-async def until(condition: Callable[[], Any], seconds: float = 8.0) -> Any:
-    async with asyncio.timeout(seconds):
-        while not (found := condition()):  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.005)
-    return found
 
 
 def good(journal: MemoryJournal, point: int) -> list[float]:
