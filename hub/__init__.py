@@ -12,6 +12,7 @@ from hub.contract.context import (
     Event,
     Reply,
     UnitOfWork,
+    grants,
     permits,
 )
 from hub.contract.driver import (
@@ -49,6 +50,7 @@ from hub.contract.errors import (
     Unavailable,
     Unsupported,
 )
+from hub.contract.events import Happened, Subscriber, subscribe
 from hub.contract.journal import (
     Catalogue,
     CatalogueEntry,
@@ -150,6 +152,7 @@ __all__ = [
     "Forbidden",
     "Gap",
     "GapCause",
+    "Happened",
     "HubError",
     "Id",
     "Instant",
@@ -200,6 +203,7 @@ __all__ = [
     "Stamp",
     "Stream",
     "Strings",
+    "Subscriber",
     "TimedOut",
     "TooLarge",
     "TooMany",
@@ -213,6 +217,7 @@ __all__ = [
     "Zone",
     "action",
     "col",
+    "grants",
     "hookimpl",
     "measurements",
     "permits",
@@ -220,6 +225,7 @@ __all__ = [
     "query",
     "ref",
     "room",
+    "subscribe",
     "uuid7",
 ]
 

@@ -1,7 +1,7 @@
 """What a handler is given: who asks, from where, the open transaction, the clock."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -48,6 +48,33 @@ def permits(patterns: frozenset[str], code: str) -> bool:
     if any(p.startswith("!") and _matches(p[1:], code) for p in patterns):
         return False
     return code in patterns or any(_matches(p, code) for p in patterns)
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether some code matches both patterns."""
+    a, b = one.split("."), other.split(".")
+    for x, y in zip(a, b, strict=False):
+        if "*" not in (x, y) and x != y:
+            return False
+    short, long = sorted((a, b), key=len)
+    return len(a) == len(b) or (short[-1] == "*" and len(long) > len(short))
+
+
+def grants(held: frozenset[str], wanted: Collection[str]) -> str | None:
+    """The first of `wanted` that whoever holds `held` cannot give away, or None.
+
+    What was taken away from the giver has to be taken away from the taker too.
+    """
+    spared = [p[1:] for p in wanted if p.startswith("!")]
+    for pattern in wanted:
+        if pattern.startswith("!"):
+            continue
+        if not any(_matches(p, pattern) for p in held if not p.startswith("!")):
+            return pattern
+        for taken in (p[1:] for p in held if p.startswith("!")):
+            if _meet(taken, pattern) and not any(_matches(s, taken) for s in spared):
+                return pattern
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ import pluggy
 from .context import Actor, Credentials
 from .driver import Command, Driver
 from .endpoint import Endpoint, Room
+from .events import Subscriber
 from .services import Key
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Plugin:
     resources: "tuple[Resource[Any], ...]" = ()
     actions: tuple[Endpoint, ...] = ()
     events: tuple[type, ...] = ()
-    subscribers: tuple[Any, ...] = ()
+    subscribers: tuple[Subscriber, ...] = ()
     jobs: tuple[Any, ...] = ()
     schedules: tuple[Any, ...] = ()
     permissions: Mapping[str, str] = field(default_factory=dict)
