@@ -87,7 +87,7 @@ class Writer(threading.Thread):
         future: Future[T] = Future()
         with self._lock:
             self._wishes.append((wish, future))
-        self._inbox.hurry()
+        self._inbox.wake()
         return future
 
     def finish(self, timeout: float) -> None:

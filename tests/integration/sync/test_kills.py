@@ -29,6 +29,14 @@ def free_port() -> int:
         return port
 
 
+async def at_work(log: Path) -> None:
+    """Wait until the producer has something acknowledged that it had not before."""
+    before = log.read_text().count("f ") if log.exists() else 0
+    async with asyncio.timeout(20):
+        while not log.exists() or log.read_text().count("f ") == before:
+            await asyncio.sleep(0.02)
+
+
 class Process:
     """A child that is started again after each kill."""
 
@@ -74,10 +82,11 @@ async def test_nothing_is_lost_or_doubled_when_both_sides_are_killed_at_random(
     await asyncio.gather(*(one.start() for one in both))
     try:
         for _ in range(KILLS):
-            await asyncio.sleep(chance.uniform(0.9, 2.0))
+            await at_work(log)
+            await asyncio.sleep(chance.uniform(0, 0.8))
             victim = chance.choice(both)
             await victim.kill()
-            if victim is gateway and log.exists() and "f " in log.read_text():
+            if victim is gateway:
                 acknowledged_before.append(told(log))
             await victim.start()
         await asyncio.sleep(2)
@@ -193,7 +202,8 @@ async def test_booted_while_the_centre_is_away_and_killed_twice(
     sure = []
     for _ in range(2):
         await gateway.start()
-        await asyncio.sleep(2.0)
+        await at_work(log)
+        await asyncio.sleep(0.5)
         await gateway.kill()
         sure.append(told(log))
     log.with_suffix(".stop").touch()
