@@ -33,6 +33,7 @@ class Waiting(NamedTuple):
     epoch: UUID
     first: int
     last: int
+    readings: int
     frames: list[bytes]
 
 
@@ -150,13 +151,13 @@ class Buffer:
         async with database.execute("SELECT epoch FROM buffer") as found:
             (epoch,) = await found.fetchone() or (b"",)
         chosen: list[bytes] = []
-        size = last = 0
+        size = last = readings = 0
         async with database.execute(
-            "SELECT seq, bytes, hash, kind FROM frame WHERE stream = ? AND seq > ?"
+            "SELECT seq, bytes, hash, kind, count FROM frame WHERE stream = ? AND seq > ?"
             " ORDER BY seq LIMIT 1000",
             (stream, after),
         ) as rows:
-            async for seq, data, hashed, kind in rows:
+            async for seq, data, hashed, kind, count in rows:
                 if kind != frames.FrameKind.LOST and frames.digest(data) != hashed:
                     raise CorruptLog(f"{stream} frame {seq} is damaged")
                 size += len(data) + 8
@@ -164,9 +165,10 @@ class Buffer:
                     break
                 chosen.append(data)
                 last = seq
+                readings += count if kind == frames.FrameKind.READINGS else 0
         if not chosen:
             return None
-        return Waiting(UUID(bytes=epoch), frames.decode(chosen[0]).seq, last, chosen)
+        return Waiting(UUID(bytes=epoch), frames.decode(chosen[0]).seq, last, readings, chosen)
 
     async def _database(self) -> aiosqlite.Connection:
         generation = self._writer.generation
