@@ -96,7 +96,14 @@ def main() -> None:
     report(
         "Buffer: 1,000 points a poll, synchronous=FULL",
         [
-            Figure(name="readings on disk", ours=speed, ceiling=limit, unit="/s", against=name, goal=goal)
+            Figure(
+                name="readings on disk",
+                ours=speed,
+                ceiling=limit,
+                unit="/s",
+                against=name,
+                goal=goal,
+            )
             for limit, name, goal in against
         ],
     )

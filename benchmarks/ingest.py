@@ -68,7 +68,7 @@ async def ours(dsn: str, folder: Path, batches: list[ReadingBatch]) -> float:
         uplink = Uplink(buffer, HttpCarrier(session, f"http://127.0.0.1:{port}", key))
         begin = time.perf_counter()
         task = asyncio.create_task(uplink.run())
-        while uplink.delivered < POINTS * SECONDS:
+        while uplink.delivered < POINTS * SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         took = time.perf_counter() - begin
         task.cancel()
@@ -99,9 +99,12 @@ def ceiling(dsn: str, batches: list[ReadingBatch]) -> float:
     with psycopg.connect(dsn) as connection:
         begin = time.perf_counter()
         for block in blocks:
-            with connection.cursor() as cursor, cursor.copy(
-                "COPY reading (point_id, time, value, quality) FROM STDIN (FORMAT binary)"
-            ) as copy:
+            with (
+                connection.cursor() as cursor,
+                cursor.copy(
+                    "COPY reading (point_id, time, value, quality) FROM STDIN (FORMAT binary)"
+                ) as copy,
+            ):
                 copy.write(block)
             connection.commit()
         return POINTS * SECONDS / (time.perf_counter() - begin)

@@ -76,7 +76,7 @@ class Inbox:
         )
 
     def gather(self, period: float, enough: int) -> bool:
-        """Wait until `enough` readings wait, or `period` s passed since the first; False: closed."""
+        """Wait for `enough` readings, or for `period` s behind the first item; False: closed."""
         with self._changed:
             while not (self._ready() or self._pressing()):
                 self._changed.wait()
@@ -130,7 +130,9 @@ class Inbox:
             found.append((Stream.EVENTS, self._gap))
         if self._lost_records:
             message = f"{self._lost_records} records did not fit the memory queue"
-            note = Note(at=self._clock(), level="alarm", code="buffer.records_lost", message=message)
+            note = Note(
+                at=self._clock(), level="alarm", code="buffer.records_lost", message=message
+            )
             found.append((Stream.EVENTS, note))
         self._gap, self._lost_records = None, 0
         return found

@@ -258,14 +258,15 @@ class Log:
         ]
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
+        """Bytes of all frames."""
         return sum(tail.bytes for tail in self.tails.values())
 
     def trim(self, stored_before: int, max_bytes: int) -> int:
         """Delete acknowledged frames that are too old or too many; how many went."""
         gone = 0
         for stream in (Stream.TELEMETRY, Stream.EVENTS):
-            excess = self.bytes - max_bytes
+            excess = self.size - max_bytes
             doomed = []
             for seq, stored, size in self._db.execute(
                 "SELECT seq, stored, length(bytes) FROM frame WHERE stream = ? AND seq <= ?"
@@ -294,7 +295,7 @@ class Log:
     def sacrifice(self, share: float, now: int, cause: GapCause) -> int:
         """Replace the oldest unsent telemetry by a notice of loss; how many readings went."""
         stream = Stream.TELEMETRY
-        tail, size, doomed, wanted = self.tails[stream], 0, [], self.bytes * share
+        tail, size, doomed, wanted = self.tails[stream], 0, [], self.size * share
         for row in self._db.execute(
             "SELECT seq, kind, first, last, count, hash, length(bytes) FROM frame"
             " WHERE stream = ? AND seq > ? ORDER BY seq",

@@ -158,10 +158,10 @@ class Writer(threading.Thread):
         """Retention of history, and the hard limit."""
         log.attempt = {}
         now = self._clock()
-        if log.bytes > self._limits.max_bytes:
+        if log.size > self._limits.max_bytes:
             log.trim(now - self._limits.keep, self._limits.max_bytes)
-        if log.bytes > self._limits.max_bytes:
-            share = 1.02 - self._limits.max_bytes / log.bytes
+        if log.size > self._limits.max_bytes:
+            share = 1.02 - self._limits.max_bytes / log.size
             self._tell_loss(log.sacrifice(share, now, GapCause.DISK_FULL), "the size limit")
         if abs(now - self._trimmed) >= TRIM_EVERY:
             while log.trim(now - self._limits.keep, self._limits.history_bytes) >= Log.PORTION:
@@ -319,7 +319,7 @@ class Writer(threading.Thread):
         self.status = JournalStatus(
             healthy=not self._trouble,
             depth=committed - sent - given_up,
-            bytes=log.bytes,
+            bytes=log.size,
             oldest_unsent=log.oldest_unsent(),
             committed=committed,
             acknowledged=sent,

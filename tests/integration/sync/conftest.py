@@ -13,6 +13,7 @@ from hub import ReadingBatch
 from tests.integration.sync.parts import Centre, make_batch, migrate, open_centre
 from tests.tools import timescale as timescale_server
 
+
 @pytest.fixture
 def batch() -> Callable[..., ReadingBatch]:
     return make_batch

@@ -9,13 +9,11 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import numpy as np
 import pytest
 
 from sync.buffer import Buffer
-from sync.uplink import HttpCarrier, Uplink
-from tests.integration.sync.parts import START, Centre, make_batch
+from tests.integration.sync.parts import Centre
 from tests.integration.sync.test_uplink import acknowledged, fill, served, times, uplink
 
 KILLS = 22
