@@ -9,8 +9,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
-import msgspec
-
 from hub.contract.driver import Can, Command, Outcome, Result, Session
 from hub.contract.errors import ConfigError, HubError, Invalid, LinkError, NoResponse, Unsupported
 from hub.contract.journal import CommandDone, Journal
@@ -45,7 +43,7 @@ class Commands:
         self._tasks: set[asyncio.Task[Result]] = set()
 
     async def select(self, command: Command, *, hold: float = SELECT_FOR) -> Result:
-        """Reserve the point for one operate with the same actor, value and flags within `hold` s."""
+        """Reserve the point for one operate by the same actor, of the same value, in `hold` s."""
         return await self._run(self._select(command, hold))
 
     async def operate(self, command: Command, *, direct: bool = False) -> Result:
@@ -104,33 +102,35 @@ class Commands:
 
     async def _operate(self, command: Command, direct: bool) -> Result:
         point = command.point
-        if refusal := self._refusal(command):
+        if refusal := self._refusal(command) or self._unselected(command, direct):
             return refusal
-        known = self._selected.pop(point.id, None)
-        held = known if known is not None and self._valid(known) else None
-        if held is not None and direct:
-            self._selected[point.id] = held
-            if not _same(held.command, command):
-                return _no(Outcome.REJECTED, f"{held.command.actor} has selected {point.key}")
-            return _no(Outcome.REJECTED, f"{point.key} is selected: operate or cancel that")
-        if not direct:
-            if known is not None and self._clock.monotonic() >= known.until:
-                return _no(Outcome.TIMEOUT, f"the selection of {point.key} is over: select again")
-            if held is None:
-                return _no(Outcome.NO_SELECT, f"select {point.key} first")
-            if not _same(held.command, command):
-                return _no(Outcome.NO_SELECT, "actor, value or flags differ from the selection")
         supervisor = self._find(command)
-        if supervisor is None:
-            return _no(Outcome.REJECTED, f"no channel has {point.key}")
-        if point.id in self._busy:
-            return _no(Outcome.REJECTED, f"a command of {point.key} is under way")
+        if supervisor is None or point.id in self._busy:
+            why = "no channel has it" if supervisor is None else "a command of it is under way"
+            return _no(Outcome.REJECTED, f"{point.key}: {why}")
         self._busy.add(point.id)
         try:
             return await self._send(command, supervisor, lambda s, c: s.operate(c))
         finally:
             self._busy.discard(point.id)
             supervisor.hurry(point.device)
+
+    def _unselected(self, command: Command, direct: bool) -> Result | None:
+        """Why the selection does not allow it. An operate that is not direct uses it up."""
+        point = command.point
+        if direct:
+            held = self._held(point.id)
+            if held is None:
+                return None
+            return _no(Outcome.REJECTED, f"{held.command.actor} has selected {point.key}")
+        held = self._selected.pop(point.id, None)
+        if held is not None and self._clock.monotonic() >= held.until:
+            return _no(Outcome.TIMEOUT, f"the selection of {point.key} is over: select again")
+        if held is None or not self._valid(held):
+            return _no(Outcome.NO_SELECT, f"select {point.key} first")
+        if not _same(held.command, command):
+            return _no(Outcome.NO_SELECT, "actor, value or flags differ from the selection")
+        return None
 
     async def _cancel(self, command: Command) -> Result:
         held = self._held(command.point.id)
@@ -149,14 +149,14 @@ class Commands:
         *,
         expires: bool = True,
     ) -> Result:
-        raw, deadline = to_raw(command), self._clock.monotonic() + self._left(command)
+        deadline = self._clock.monotonic() + self._left(command)
 
         def still_wanted() -> str | None:
             late = self._clock.monotonic() >= deadline or self._left(command) <= 0
             return "expired" if expires and late else None
 
         try:
-            return await _sent(supervisor.ask(lambda s: verb(s, raw), still_wanted))
+            return await _sent(supervisor.ask(lambda s: verb(s, command), still_wanted))
         except NotSent as e:
             if str(e) == "expired":
                 return _no(Outcome.EXPIRED, "it expired while it waited")
@@ -194,14 +194,6 @@ class Commands:
             and held.connection == held.supervisor.connection
             and self._clock.monotonic() < held.until
         )
-
-
-def to_raw(command: Command) -> Command:
-    """The command with the value as the driver encodes it."""
-    spec, value = command.point.spec, command.value
-    if isinstance(value, str) or (spec.scale == 1.0 and spec.offset == 0.0):
-        return command
-    return msgspec.structs.replace(command, value=(value - spec.offset) / spec.scale)
 
 
 async def _sent(work: Coroutine[Any, Any, Result]) -> Result:

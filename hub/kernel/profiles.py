@@ -7,13 +7,14 @@ canonical measurement takes unit and kind from it, so that a row need only say w
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
+from hub.contract.driver import DeviceConfig, Driver
 from hub.contract.errors import ConfigError
 from hub.contract.measurements import measurements
 from hub.contract.points import Kind, Order, PointName, PointSpec
@@ -168,6 +169,20 @@ class Profiles:
         raise ConfigError(f"no profile {code!r}: {hint}")
 
 
+def driver_check(drivers: Mapping[str, type[Driver[Any]]]) -> Check:
+    """A check by the drivers that are there, by name; protocols without one pass unchecked.
+
+    A protocol's driver is called like it, or like it with a carrier (`modbus-tcp`).
+    """
+    by_protocol = {name.split("-")[0]: driver for name, driver in drivers.items()} | dict(drivers)
+
+    def check(protocol: str, spec: PointSpec) -> None:
+        if driver := by_protocol.get(protocol):
+            driver.address(spec, DeviceConfig(name="any"))
+
+    return check
+
+
 def load(file: Path, check: Check | None = None) -> tuple[Profile | None, list[Fault]]:
     """Read one file; all its faults at once, in the order of lines."""
     try:
@@ -310,6 +325,8 @@ class _Reader:
             seen.setdefault(spec.name, at)
             if spec.scale_from and spec.scale_from not in names:
                 self.fault(f"scale_from {spec.scale_from!r} is no point", *at, "scale_from")
+            if spec.scale_from and spec.writable:
+                self.fault("a point with scale_from cannot be written", *at, "scale_from")
             if spec.scale == 0:
                 self.fault("scale 0 makes every value 0", *at, "scale")
             self._ask_driver(header.protocol, spec, at)
@@ -342,13 +359,13 @@ class _Reader:
 
 
 def _span(spec: PointSpec) -> tuple[str, int, int] | None:
-    """Bits that a `table:index[.bit]` address covers; None for notations without positions."""
-    place = re.fullmatch(r"([a-z]+):(\d+)(?:\.(\d+))?", spec.address)
+    """Bits that an address like `hr:4` or `hr:4.2-5` covers; None for other notations."""
+    place = re.fullmatch(r"([a-z]+):(\d+)(?:\.(\d+)(?:-(\d+))?)?", spec.address)
     if place is None:
         return None
-    table, index, bit = place[1], int(place[2]), place[3]
-    if bit is not None:
-        return table, index * 16 + int(bit), index * 16 + int(bit)
+    table, index = place[1], int(place[2])
+    if place[3]:
+        return table, index * 16 + int(place[3]), index * 16 + int(place[4] or place[3])
     size = re.fullmatch(r"[a-z]+(16|32|64)", spec.type)
     text = re.fullmatch(r"string:(\d+)", spec.type)
     words = int(size[1]) // 16 if size else (int(text[1]) + 1) // 2 if text else 1

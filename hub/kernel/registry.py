@@ -62,16 +62,14 @@ def load(
 def _candidates(
     modules: Iterable[str | ModuleType], *, installed: bool
 ) -> list[tuple[str, Callable[[], Any]]]:
-    points = importlib.metadata.entry_points(group=GROUP) if installed else ()
-    found: list[tuple[str, Callable[[], Any]]] = [
-        (p.name, p.load) for p in sorted(points, key=lambda p: p.name)
-    ]
+    found: list[tuple[str, Callable[[], Any]]] = []
     for m in modules:
         if isinstance(m, str):
             found.append((m, lambda m=m: importlib.import_module(m)))  # type: ignore[misc]
         else:
             found.append((getattr(m, "__name__", repr(m)), lambda m=m: m))  # type: ignore[misc]
-    return found
+    points = importlib.metadata.entry_points(group=GROUP) if installed else ()
+    return found + [(p.name, p.load) for p in sorted(points, key=lambda p: p.name)]
 
 
 def _open(label: str, get: Callable[[], Any], faults: list[str]) -> tuple[Plugin, Any] | None:
