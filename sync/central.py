@@ -8,11 +8,11 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from hub.kernel.database import DATABASE, SYSTEM, Database
-from hub.kernel.run import plugin_settings
 
 from hub import Forbidden, Unavailable
 from hub.kernel.app import DIRECTORY, STORE, Hub
+from hub.kernel.database import DATABASE, SYSTEM, Database
+from hub.kernel.run import plugin_settings
 
 from .endpoint import Endpoint
 from .gateways import enrol

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from hub.kernel.run import plugin_settings
 
 from hub.kernel.app import JOURNAL, Hub, Key
+from hub.kernel.run import plugin_settings
 
 from .buffer import Buffer
 from .settings import SyncSettings
