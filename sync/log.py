@@ -307,7 +307,7 @@ class Log:
                 break
         if sum(row[1] != frames.FrameKind.LOST for row in doomed) == 0:
             return 0
-        lost = sum(row[4] for row in doomed if row[1] != frames.FrameKind.LOST)
+        lost: int = sum(row[4] for row in doomed if row[1] != frames.FrameKind.LOST)
         span = (tail.acknowledged + 1, doomed[-1][0])
         times = (min(row[2] for row in doomed), max(row[3] for row in doomed))
         count = sum(row[4] for row in doomed)
