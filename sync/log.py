@@ -326,6 +326,26 @@ class Log:
         self.tails[stream] = tail
         return lost
 
+    def condemn(self, stream: Stream, seq: int, now: int) -> None:
+        """Replace one frame whose bytes are damaged by a notice of its loss."""
+        first, last, count, hashed = self._db.execute(
+            "SELECT first, last, count, hash FROM frame WHERE stream = ? AND seq = ?",
+            (stream, seq),
+        ).fetchone()
+        before = self._db.execute(
+            "SELECT hash FROM frame WHERE stream = ? AND seq < ? ORDER BY seq DESC LIMIT 1",
+            (stream, seq),
+        ).fetchone()
+        previous = before[0] if before else frames.genesis(self.epoch, stream)
+        notice = frames.encode_lost(
+            (seq, seq), (first, last), count, previous, hashed, GapCause.CORRUPT
+        )
+        with self._transaction():
+            self._db.execute(
+                "UPDATE frame SET kind = ?, stored = ?, bytes = ? WHERE stream = ? AND seq = ?",
+                (frames.FrameKind.LOST, now, notice, stream, seq),
+            )
+
     def _hash_before(self, stream: Stream, seq: int) -> bytes:
         """The `previous` of the frame that now stands first among the unsent."""
         (data,) = self._db.execute(

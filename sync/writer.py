@@ -248,6 +248,12 @@ class Writer(threading.Thread):
             self._trouble, self._inbox.cause = "", GapCause.OVERLOAD
             self._refresh(self._log)
 
+    def condemn(self, stream: Stream, seq: int) -> None:
+        """Only in this thread: one frame is damaged in an otherwise sound file."""
+        if self._log is not None:
+            self._log.condemn(stream, seq, self._clock())
+            self._note("buffer.corrupt", f"{stream} frame {seq} of {self._path} is damaged")
+
     def distrust(self) -> None:
         """Only in this thread: a reader met damage; look at the whole file."""
         if self._log is not None:

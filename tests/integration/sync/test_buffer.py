@@ -251,6 +251,23 @@ async def test_damage_that_the_uplink_meets_at_work_begins_a_new_epoch(
         assert buffer.status().healthy
 
 
+async def test_one_damaged_frame_in_a_sound_file_is_told_as_lost(
+    tmp_path: Path, batch: Make
+) -> None:
+    async with Buffer.opened(tmp_path / "b.db") as buffer:
+        for at in range(3):
+            buffer.readings(batch(10, at * 10))
+            await buffer.flush()
+        with contextlib.closing(sqlite3.connect(tmp_path / "b.db")) as database, database:
+            database.execute("UPDATE frame SET bytes = zeroblob(99) WHERE seq = 2")
+        found = await contents(buffer)
+        assert [frame.kind for frame in found] == [
+            frames.FrameKind.READINGS, frames.FrameKind.LOST, frames.FrameKind.READINGS
+        ]  # fmt: skip
+        assert frames.lost(found[1])[1] is GapCause.CORRUPT
+        assert found[1].count == 10
+
+
 async def test_overload_lets_the_oldest_go_and_tells_the_gap(tmp_path: Path, batch: Make) -> None:
     async with Buffer.opened(tmp_path / "b.db", Limits(period=0.5), max_queue=4_500) as buffer:
         for at in range(0, 20_000, 1_000):
