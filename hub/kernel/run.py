@@ -90,7 +90,9 @@ async def run_role(
     await asyncio.wait((running, starting), return_when=asyncio.FIRST_COMPLETED)
     starting.cancel()
     if hub.started.is_set():
-        log.info("ready", extra={"action": "hub.ready", "role": str(role), **hub.facts})
+        log.info(
+            "ready", extra={"action": "hub.ready", "role": str(role.name).lower(), **hub.facts}
+        )
         notify("ready", hub.facts)
         if ready is not None:
             ready(hub)
