@@ -108,13 +108,13 @@ class FrameParser:
             end = at + HEADER + sealed_size(length - 5)
             if len(buffer) < end:
                 break
-            data = unseal(buffer[at + HEADER : end]) if length > 5 else b""
-            if data is None:
+            body = unseal(buffer[at + HEADER : end]) if length > 5 else b""
+            if body is None:
                 self._fault("wrong checksum of a link data block")
                 at += len(START)
                 continue
             frames.append(
-                Frame(header[3], header[4] | header[5] << 8, header[6] | header[7] << 8, data)
+                Frame(header[3], header[4] | header[5] << 8, header[6] | header[7] << 8, body)
             )
             at = end
         self._buffer = bytes(buffer[at:])

@@ -62,7 +62,7 @@ def _bits(block: Block) -> NDArray[np.uint8]:
     raw = np.frombuffer(block.data, np.uint8)
     count, width = block.count or 0, block.variation.bits
     bits = np.unpackbits(raw, count=count * width, bitorder="little")
-    return bits if width == 1 else bits[::2] | bits[1::2] << 1
+    return bits if width == 1 else bits[::2] | bits[1::2] * np.uint8(2)
 
 
 def columns(block: Block) -> Columns:
@@ -123,9 +123,9 @@ def encode_rows(entry: Variation, cols: Columns, prefix: int = 0) -> bytes:
     if "value" in names and cols.value is not None:
         table["value"], flags = _fit(entry, table.dtype["value"], cols.value, flags)
     elif entry.group.point is PointType.DBI and cols.value is not None:
-        flags = flags & 0x3F | cols.value.astype(np.uint8) << 6
+        flags = flags & np.uint8(0x3F) | cols.value.astype(np.uint8) * np.uint8(0x40)
     elif entry.group.point in _BINARY and cols.value is not None:
-        flags = flags & 0x7F | (cols.value != 0).astype(np.uint8) << 7
+        flags = flags & np.uint8(0x7F) | (cols.value != 0).astype(np.uint8) * np.uint8(STATE)
     if "flags" in names:
         table["flags"] = flags
     elif "status" in names:

@@ -1,0 +1,17 @@
+"""The outstation: a database of points, its events, and the answers to a master's requests."""
+
+from .core import Outstation
+from .database import Database, Defaults
+from .files import FileStore, FolderStore
+from .handler import Handler
+from .settings import OutstationSettings
+
+__all__ = [
+    "Database",
+    "Defaults",
+    "FileStore",
+    "FolderStore",
+    "Handler",
+    "Outstation",
+    "OutstationSettings",
+]
