@@ -4,6 +4,7 @@ from .core import Outstation
 from .database import Database, Defaults
 from .files import FileStore, FolderStore
 from .handler import Handler
+from .server import OutstationServer
 from .settings import OutstationSettings
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "FolderStore",
     "Handler",
     "Outstation",
+    "OutstationServer",
     "OutstationSettings",
 ]

@@ -192,6 +192,7 @@ class Replay:
         self.station = self._station()
         self.exchanges = [Exchange(b"")]
         self.seen = 0
+        self.looked = False
         self.wrong: list[str] = []
 
     def _station(self) -> Station:
@@ -224,8 +225,8 @@ class Replay:
 
     def _check(self, step: Step) -> None:
         """The tester looks which control points moved since it last looked."""
+        self.looked = True
         moved = {index for index, _ in self.relay.operated[self.seen :]}
-        self.seen = len(self.relay.operated)
         wanted = {int(step.data)} if step.data else set()
         if (wanted and not wanted <= moved) or (not wanted and moved):
             self.wrong.append(f"points {sorted(moved)} operated, wanted {sorted(wanted)}")
@@ -241,6 +242,8 @@ class Replay:
         self.database.update(point, index, value, flags=flags, time=time)
 
     def _sent(self, step: Step) -> None:
+        if self.looked:
+            self.seen, self.looked = len(self.relay.operated), False
         sent = self._confirming(step.data)
         self.exchanges.append(Exchange(sent))
         deliveries, reply = self.station.receive(sent)
