@@ -97,7 +97,7 @@ class AnalogOutput(Struct, frozen=True):
             bounds = np.iinfo(kind)
             if self.value != int(self.value) or not bounds.min <= self.value <= bounds.max:
                 raise ValueError(f"{self.value} does not fit {entry}")
-        elif kind.itemsize == 4 and abs(self.value) > np.finfo(np.float32).max:
+        elif kind.itemsize == 4 and abs(self.value) > float(np.finfo(np.float32).max):
             raise ValueError(f"{self.value} does not fit {entry}")
         table = np.zeros(1, dtype)
         table["value"] = self.value

@@ -58,8 +58,8 @@ class Response(Struct):
 class _Pending:
     """A request that waits: what has come, and the end when it has come."""
 
-    def __init__(self, sequence: int, origin: Origin) -> None:
-        self.expected, self.origin = sequence, origin
+    def __init__(self, sequence: int, origin: Origin, taker: Taker) -> None:
+        self.expected, self.origin, self.taker = sequence, origin, taker
         self.fragments: list[Fragment] = []
         self.progress: Callable[[], None] = lambda: None
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -85,6 +85,10 @@ class Association:
         self.on_reports: Taker = on_reports or (lambda reports: None)
         self.on_iin: Callable[[Iin], None] = on_iin or (lambda iin: None)
         self.last_heard = time.monotonic()
+        # What was sent last, None while nothing of the present request is on the line: a control
+        # that fails before that was not executed, one that fails after it may have been.
+        self.last_sent: Function | None = None
+        self.requests = 0
         self._sequence = 0
         self._pending: _Pending | None = None
         self._last_unsolicited: bytes | None = None
@@ -103,32 +107,42 @@ class Association:
         origin: Origin = Origin.POLL,
         timeout: float | None = None,
         dest: int | None = None,
+        taker: Taker | None = None,
     ) -> Response:
         """Ask and gather the answer; NoResponse when there is none in time, LinkError without line.
 
         dest: another address than the outstation's own (a broadcast): nothing is awaited then.
+        taker: gets the reports of this answer instead of `on_reports`.
         """
         async with self.channel.turns.take(priority):
             return await self._exchange(
-                function, objects, origin, timeout or self.timeout, dest
+                function, objects, origin, timeout or self.timeout, dest, taker
             )
 
     async def request_in_turn(self, function: Function, objects: bytes) -> Response:
         """As `request`, by whoever already holds the channel's turn."""
-        return await self._exchange(function, objects, Origin.POLL, self.timeout, None)
+        return await self._exchange(function, objects, Origin.POLL, self.timeout)
 
     async def _exchange(
-        self, function: Function, objects: bytes, origin: Origin, timeout: float, dest: int | None
+        self,
+        function: Function,
+        objects: bytes,
+        origin: Origin,
+        timeout: float,
+        dest: int | None = None,
+        taker: Taker | None = None,
     ) -> Response:
+        self.last_sent = None
         sequence = self._sequence
         self._sequence = (sequence + 1) & 0x0F
         data = Fragment(Control(sequence), function, objects).encode()
         sent = time.monotonic()
         silent = function in NO_RESPONSE or dest is not None
-        pending = _Pending(sequence, origin)
+        pending = _Pending(sequence, origin, taker or self.on_reports)
         self._pending = None if silent else pending
         try:
             await self.channel.send(data, self.address if dest is None else dest)
+            self.last_sent, self.requests = function, self.requests + 1
             if silent:
                 return Response(Iin.NONE, [], sent, time.monotonic())
             await self._gather(pending, timeout)
@@ -181,7 +195,7 @@ class Association:
             )
             return
         try:
-            self._tell(fragment, pending.origin)
+            self._tell(fragment, pending.origin, pending.taker)
         except ProtocolError as error:
             pending.done.set_exception(error)
             return
@@ -199,7 +213,7 @@ class Association:
         """Hand on once, confirm as often as it comes."""
         if data != self._last_unsolicited:
             try:
-                self._tell(fragment, Origin.UNSOLICITED)
+                self._tell(fragment, Origin.UNSOLICITED, self.on_reports)
             except ProtocolError as error:
                 self.channel.fault(f"unsolicited response of outstation {self.address}: {error}")
                 return
@@ -208,7 +222,7 @@ class Association:
             self._confirm(fragment.control.sequence, unsolicited=True)
         self.on_iin(fragment.iin or Iin.NONE)
 
-    def _tell(self, fragment: Fragment, origin: Origin) -> None:
+    def _tell(self, fragment: Fragment, origin: Origin, taker: Taker) -> None:
         """Report all or nothing of a fragment, but for what follows an object we do not know."""
         found: list[Report] = []
         if fragment.objects:
@@ -219,7 +233,7 @@ class Association:
                     raise
                 self.channel.fault(f"outstation {self.address}: {fault}")
         if found:
-            self.on_reports(found)
+            taker(found)
 
     def _confirm(self, sequence: int, *, unsolicited: bool) -> None:
         control = Control(sequence, unsolicited=unsolicited)

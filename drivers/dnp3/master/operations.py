@@ -19,7 +19,7 @@ from ..codec.commands import CommandStatus, Control, controls, encode
 from ..codec.link import BROADCAST_MUST_CONFIRM
 from ..codec.objects import PointType, record, variation
 from ..codec.values import columns, indexes
-from .association import Association, Refused, Response
+from .association import Association, Refused, Response, Taker
 from .channel import Priority
 from .measurements import Origin
 
@@ -47,6 +47,7 @@ async def startup(
     *,
     unsolicited: Sequence[int] = (1, 2, 3),
     clock: Clock | None = None,
+    lan: bool = False,
 ) -> Iin:
     """Disable unsolicited, clear restart, integrity, time when asked, enable unsolicited.
 
@@ -60,7 +61,7 @@ async def startup(
         await clear_restart(peer)
     result = await integrity(peer, origin=Origin.STARTUP, priority=Priority.STARTUP)
     if result.iin & Iin.NEED_TIME and clock is not None:
-        await synchronise(peer, clock)
+        await synchronise(peer, clock, lan=lan)
     if unsolicited:
         wanted = b"".join(CLASSES[klass] for klass in unsolicited)
         answer = await peer.request(
@@ -90,13 +91,15 @@ async def poll(
 
 
 async def read_ranges(
-    peer: Association, ranges: Iterable[tuple[PointType, int, int]]
+    peer: Association,
+    ranges: Iterable[tuple[PointType, int, int]],
+    taker: Taker | None = None,
 ) -> Response:
     """Points start…stop of each type, in the outstation's default variations."""
     objects = b"".join(
         ranged(STATIC_GROUP[point], 0, start, stop) for point, start, stop in ranges
     )
-    return await peer.request(Function.READ, objects)
+    return await peer.request(Function.READ, objects, taker=taker)
 
 
 async def synchronise(peer: Association, clock: Clock, *, lan: bool = False) -> None:
@@ -137,7 +140,8 @@ Commands = Sequence[tuple[int, Control]]
 
 async def direct_operate(peer: Association, commands: Commands) -> list[CommandStatus]:
     """Operate at once; a status for each. ProtocolError when the echo is not what was asked."""
-    return await _command(peer, Function.DIRECT_OPERATE, commands)
+    async with peer.channel.turns.take(Priority.COMMAND):
+        return await command(peer, Function.DIRECT_OPERATE, commands)
 
 
 async def direct_operate_no_answer(
@@ -153,26 +157,24 @@ async def direct_operate_no_answer(
 
 
 async def select(peer: Association, commands: Commands) -> list[CommandStatus]:
-    return await _command(peer, Function.SELECT, commands)
+    async with peer.channel.turns.take(Priority.COMMAND):
+        return await command(peer, Function.SELECT, commands)
 
 
 async def select_operate(peer: Association, commands: Commands) -> list[CommandStatus]:
     """SELECT and, when all were selected, OPERATE with nothing in between."""
     async with peer.channel.turns.take(Priority.COMMAND):
-        chosen = await _command(peer, Function.SELECT, commands, in_turn=True)
+        chosen = await command(peer, Function.SELECT, commands)
         if any(status is not CommandStatus.SUCCESS for status in chosen):
             return chosen
-        return await _command(peer, Function.OPERATE, commands, in_turn=True)
+        return await command(peer, Function.OPERATE, commands)
 
 
-async def _command(
-    peer: Association, function: Function, commands: Commands, *, in_turn: bool = False
+async def command(
+    peer: Association, function: Function, commands: Commands
 ) -> list[CommandStatus]:
-    objects = encode(commands)
-    if in_turn:
-        answer = await peer.request_in_turn(function, objects)
-    else:
-        answer = await peer.request(function, objects, priority=Priority.COMMAND)
+    """One control request, by whoever holds the channel's turn."""
+    answer = await peer.request_in_turn(function, encode(commands))
     if answer.iin & Iin.NO_FUNC_CODE_SUPPORT:
         raise Refused(function.name, answer.iin & Iin.NO_FUNC_CODE_SUPPORT)
     echoed = [row for block in answer.blocks() for row in controls(block)]

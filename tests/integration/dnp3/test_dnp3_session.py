@@ -1,0 +1,439 @@
+"""The driver on the hub's contract, against our outstation and real sockets."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from drivers.dnp3.codec.commands import CommandStatus, Control
+from drivers.dnp3.codec.objects import PointType
+from drivers.dnp3.config import Dnp3Config, Dnp3Listen, Dnp3Tcp
+from drivers.dnp3.driver import Dnp3Driver
+from drivers.dnp3.outstation import Database, Handler, OutstationServer, OutstationSettings
+from hub import (
+    Cause,
+    Command,
+    ConfigError,
+    Flag,
+    Kind,
+    LinkError,
+    NoResponse,
+    Outcome,
+    Point,
+    PointSpec,
+    ReadingBatch,
+    Stamp,
+    Validity,
+)
+
+START = 1_700_000_000_000
+SPECS = (
+    PointSpec(name="volts", address="ai:0"),
+    PointSpec(name="amps", address="ai:7"),
+    PointSpec(name="open", address="bi:2", kind=Kind.BINARY),
+    PointSpec(name="breaker", address="dbi:1", kind=Kind.DOUBLE),
+    PointSpec(name="energy", address="ctr:0", kind=Kind.COUNTER),
+    PointSpec(name="label", address="os:0", kind=Kind.TEXT),
+    PointSpec(name="switch", address="bo:1", type="close-trip:250", writable=True),
+    PointSpec(name="setpoint", address="ao:0", type="float32", writable=True),
+    PointSpec(name="absent", address="ai:900"),
+)
+
+
+class FakeLink:
+    """What the hub lends a driver, remembered."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.octets = 0
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+    def wire(self, device: str, sent: bool, data: bytes, note: str = "") -> None:
+        self.octets += len(data)
+
+    def warn(self, device: str, message: str) -> None:
+        self.warnings.append(f"{device}: {message}")
+
+    def clear(self, device: str) -> None:
+        self.warnings.append(f"{device}: well")
+
+
+class Plant(Handler):
+    def __init__(self) -> None:
+        self.answer = CommandStatus.SUCCESS
+        self.operated: list[tuple[int, Control]] = []
+        self.selected = 0
+        self.hang = False
+
+    def select(self, index: int, control: Control) -> CommandStatus:
+        self.selected += 1
+        return self.answer
+
+    def operate(self, index: int, control: Control) -> CommandStatus:
+        self.operated.append((index, control))
+        if self.hang:
+            raise ConnectionAbortedError
+        return CommandStatus.SUCCESS
+
+    def cold_restart(self) -> int:
+        return 10
+
+
+def database() -> Database:
+    import numpy as np
+
+    found = Database(
+        {
+            PointType.AI: range(10),
+            PointType.BI: range(4),
+            PointType.DBI: range(2),
+            PointType.CTR: range(1),
+            PointType.BO: range(3),
+            PointType.AO: range(1),
+            PointType.OS: range(1),
+        }
+    )
+    for point, table in found.tables.items():
+        if point is not PointType.OS:
+            found.load(point, np.arange(len(table)) % 3, 0x01, START)
+    found.update_text(0, b"bay 1", time=START)
+    return found
+
+
+def points(device: str = "rtu", first: int = 1) -> tuple[Point, ...]:
+    from drivers.dnp3.address import parse
+
+    return tuple(
+        Point(
+            id=first + n, key=f"{device}.{spec.name}", device=device, spec=spec, address=parse(spec)
+        )
+        for n, spec in enumerate(SPECS)
+    )
+
+
+class Rig:
+    """A driver with its session on an outstation."""
+
+    def __init__(self) -> None:
+        self.plant, self.link = Plant(), FakeLink()
+        self.points = points()
+        self.database = database()
+        settings = OutstationSettings(need_time=True, confirm_timeout=0.5, keep_alive=None)
+        self.server = OutstationServer(settings, self.database, self.plant)
+        self.session: Any = None
+
+    def point(self, name: str) -> Point:
+        return next(p for p in self.points if p.spec.name == name)
+
+    def command(self, name: str, value: float, **more: Any) -> Command:
+        expires = more.pop("expires", self.link.now() + 10_000_000)
+        return Command(
+            point=self.point(name), value=value, actor="anna", expires=expires, **more
+        )
+
+
+def config(port: int, **more: Any) -> Dnp3Config:
+    import msgspec
+
+    return msgspec.convert(
+        {
+            "driver": "dnp3-tcp",
+            "name": "line",
+            "host": "127.0.0.1",
+            "port": port,
+            "request_timeout": 1.0,
+            "devices": [{"name": "rtu", **more}],
+        },
+        Dnp3Config,
+    )
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    rig = Rig()
+    async with rig.server.listen("127.0.0.1", 0) as port:
+        driver = Dnp3Driver(config(port), rig.points, rig.link)
+        async with driver.open() as session:
+            rig.session = session
+            yield rig
+
+
+def values(batch: ReadingBatch) -> dict[int, float]:
+    return dict(zip(batch.point.tolist(), batch.value.tolist(), strict=True))
+
+
+async def test_start_up_gives_the_whole_image(rig: Rig) -> None:
+    batch = await rig.session.startup()
+    assert batch.cause is Cause.STARTUP
+    found = values(batch)
+    assert found[1] == 0.0
+    assert found[2] == 7 % 3
+    assert found[4] == 1.0
+    assert [batch.text[n] for n in batch.text] == ["bay 1"]
+    assert all(q & 3 == Validity.GOOD for q in batch.quality.tolist())
+
+
+async def test_events_carry_the_device_time_and_its_trust(rig: Rig) -> None:
+    await rig.session.startup()
+    stream = rig.session.events()
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    rig.database.update(PointType.BI, 2, 1.0, time=START + 3)
+    batch = await asyncio.wait_for(first, 3)
+    assert batch.cause is Cause.EVENT
+    assert values(batch) == {3: 1.0}
+    assert batch.time.tolist() == [(START + 3) * 1000]
+    assert batch.quality.tolist()[0] & 0x1800 == Stamp.DEVICE
+    await stream.aclose()
+
+
+async def test_a_point_that_is_not_there_reads_invalid(rig: Rig) -> None:
+    await rig.session.startup()
+    batch = await rig.session.read(rig.points)
+    assert batch.cause is Cause.POLL
+    found = dict(zip(batch.point.tolist(), batch.quality.tolist(), strict=True))
+    assert set(found) == {p.id for p in rig.points}
+    assert found[rig.point("absent").id] == Validity.INVALID
+    assert found[1] == Validity.GOOD
+
+
+async def test_flags_become_quality(rig: Rig) -> None:
+    await rig.session.startup()
+    rig.database.update(PointType.AI, 0, 5.0, time=START, flags=0x21)
+    rig.database.update(PointType.AI, 7, 6.0, time=START, flags=0x04)
+    rig.database.update(PointType.BI, 2, 1.0, time=START, flags=0x11)
+    batch = await rig.session.read(rig.points[:3])
+    assert [q & 0x7FF for q in batch.quality.tolist()] == [
+        Validity.QUESTIONABLE | Flag.OVERRANGE,
+        Validity.INVALID | Flag.COMM_LOST,
+        Validity.QUESTIONABLE | Flag.SUBSTITUTED,
+    ]
+
+
+async def test_the_device_sees_select_and_operate(rig: Rig) -> None:
+    await rig.session.startup()
+    command = rig.command("switch", 1)
+    assert (await rig.session.select(command)).outcome is Outcome.DONE
+    assert rig.plant.selected == 1
+    assert (await rig.session.operate(command)).outcome is Outcome.DONE
+    assert rig.plant.selected == 1
+    assert [(i, c.code, c.on) for i, c in rig.plant.operated] == [(1, 0x41, 250)]
+
+
+async def test_a_poll_between_select_and_operate_does_no_harm(rig: Rig) -> None:
+    await rig.session.startup()
+    command = rig.command("setpoint", 12.5)
+    await rig.session.select(command)
+    await rig.session.read(rig.points[:1])
+    assert (await rig.session.operate(command)).outcome is Outcome.DONE
+    assert rig.plant.selected == 2
+    assert [c.value for _, c in rig.plant.operated] == [12.5]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (CommandStatus.LOCAL, Outcome.LOCAL),
+        (CommandStatus.BLOCKED, Outcome.INTERLOCKED),
+        (CommandStatus.NOT_SUPPORTED, Outcome.NOT_SUPPORTED),
+        (CommandStatus.HARDWARE_ERROR, Outcome.REJECTED),
+        (CommandStatus.TIMEOUT, Outcome.TIMEOUT),
+    ],
+)
+async def test_a_refusal_is_told_in_the_devices_words(
+    rig: Rig, status: CommandStatus, outcome: Outcome
+) -> None:
+    await rig.session.startup()
+    rig.plant.answer = status
+    answer = await rig.session.operate(rig.command("switch", 0))
+    assert (answer.outcome, answer.detail) == (outcome, status.name)
+    assert rig.plant.operated == []
+
+
+async def test_what_cannot_be_sent_is_refused_before_it_is(rig: Rig) -> None:
+    await rig.session.startup()
+    for command, outcome in (
+        (rig.command("switch", 2), Outcome.NOT_SUPPORTED),
+        (rig.command("switch", 1, test=True), Outcome.NOT_SUPPORTED),
+        (rig.command("setpoint", 1e300), Outcome.REJECTED),
+        (rig.command("switch", 1, expires=1), Outcome.EXPIRED),
+    ):
+        assert (await rig.session.operate(command)).outcome is outcome
+    assert rig.plant.selected == 0
+
+
+async def test_a_control_whose_link_died_is_unknown_and_one_never_sent_is_rejected(
+    rig: Rig,
+) -> None:
+    await rig.session.startup()
+    real = rig.plant.operate
+
+    def cut(index: int, control: Control) -> CommandStatus:
+        status = real(index, control)
+        rig.server.close()
+        return status
+
+    rig.plant.operate = cut
+    answer = await rig.session.operate(rig.command("switch", 1))
+    assert answer.outcome is Outcome.UNKNOWN
+    assert len(rig.plant.operated) == 1
+    answer = await rig.session.operate(rig.command("switch", 1))
+    assert answer.outcome is Outcome.REJECTED
+    assert len(rig.plant.operated) == 1
+
+
+async def test_the_clock_can_be_set(rig: Rig) -> None:
+    times: list[int] = []
+    rig.plant.set_time = lambda ms: times.append(ms) is None
+    await rig.session.startup()
+    await rig.session.set_clock("rtu")
+    assert len(times) == 2
+    assert abs(times[1] - rig.link.now() // 1000) < 2000
+
+
+async def test_browsing_lists_what_the_outstation_has(rig: Rig) -> None:
+    assert [node.name async for node in rig.session.browse()] == ["rtu"]
+    found = [node.spec.address async for node in rig.session.browse("rtu")]
+    assert len(found) == 10 + 4 + 2 + 1 + 3 + 1 + 1
+    assert "dbi:1" in found
+    assert "os:0" in found
+
+
+async def test_a_restarted_outstation_is_started_up_again(rig: Rig) -> None:
+    await rig.session.startup()
+    stream = rig.session.events()
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0.01)
+    rig.server.outstation.restart()
+    rig.server._tick()
+    batch = await asyncio.wait_for(first, 5)
+    assert len(batch) >= len(rig.points) - 1
+    another = asyncio.ensure_future(anext(stream))
+    async with asyncio.timeout(3):
+        while rig.server.outstation.enabled != {1, 2, 3}:
+            await asyncio.sleep(0.01)
+    another.cancel()
+    await asyncio.gather(another, return_exceptions=True)
+    await stream.aclose()
+    assert "rtu: the outstation has restarted" in rig.link.warnings
+
+
+async def test_events_end_with_the_line(rig: Rig) -> None:
+    await rig.session.startup()
+    stream = rig.session.events()
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0.01)
+    rig.server.close()
+    with pytest.raises(LinkError):
+        await asyncio.wait_for(waiting, 3)
+
+
+async def test_a_silent_outstation_is_no_response() -> None:
+    async def nothing(reader: Any, writer: Any) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(nothing, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    driver = Dnp3Driver(config(port, response_timeout=0.1), points(), FakeLink())
+    async with driver.open() as session:
+        with pytest.raises(NoResponse):
+            await session.startup()
+    server.close()
+    await server.wait_closed()
+    await asyncio.sleep(0.01)
+
+
+async def test_one_silent_outstation_of_two_does_not_stop_the_other() -> None:
+    rig = Rig()
+    import msgspec
+
+    async with rig.server.listen("127.0.0.1", 0) as port:
+        both = msgspec.convert(
+            {
+                "driver": "dnp3-tcp",
+                "name": "line",
+                "host": "127.0.0.1",
+                "port": port,
+                "devices": [
+                    {"name": "rtu", "address": 10},
+                    {"name": "dead", "address": 11, "response_timeout": 0.1},
+                ],
+            },
+            Dnp3Config,
+        )
+        mine = points() + points("dead", 100)
+        async with Dnp3Driver(both, mine, rig.link).open() as session:
+            batch = await session.startup()
+            assert max(batch.point.tolist()) < 100
+            with pytest.raises(NoResponse):
+                await session.read(mine[len(SPECS) :])
+            assert len(await session.read(mine[: len(SPECS)])) == len(SPECS)
+    assert any("dead" in text for text in rig.link.warnings)
+
+
+async def test_an_outstation_that_calls_us_is_served() -> None:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    rig = Rig()
+    settings = Dnp3Listen(
+        name="line", host="127.0.0.1", port=port, devices=config(port).devices, connect_timeout=3
+    )
+
+    async def call() -> None:
+        for _ in range(50):
+            try:
+                await rig.server.dial("127.0.0.1", port)
+            except LinkError:
+                await asyncio.sleep(0.02)
+            else:
+                return
+
+    calling = asyncio.ensure_future(call())
+    async with Dnp3Driver(settings, rig.points, rig.link).open() as session:
+        assert len(await session.startup()) >= 8
+    await asyncio.wait_for(calling, 5)
+
+
+async def test_no_listener_is_a_link_error() -> None:
+    driver = Dnp3Driver(Dnp3Tcp(name="x", host="127.0.0.1", port=1), (), FakeLink())
+    with pytest.raises(LinkError, match="127.0.0.1:1"):
+        async with driver.open():
+            pass
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "writable"),
+    [("ai:-1", "", False), ("xx:1", "", False), ("ai:70000", "", False), ("ai:1", "", True),
+     ("bo:1", "toggle", True), ("ao:1", "int64", True)],
+)  # fmt: skip
+def test_a_wrong_address_is_refused_with_its_name(address: str, kind: str, writable: bool) -> None:
+    spec = PointSpec(name="p", address=address, type=kind, writable=writable)
+    with pytest.raises(ConfigError, match="'p'"):
+        Dnp3Driver.address(spec, config(1).devices[0])
+
+
+def test_two_devices_or_points_at_one_place_are_found() -> None:
+    import msgspec
+
+    twice = msgspec.convert(
+        {
+            "driver": "dnp3-tcp", "name": "line", "host": "h",
+            "devices": [{"name": "a"}, {"name": "b"}],
+        },
+        Dnp3Config,
+    )  # fmt: skip
+    mine = points()
+    again = msgspec.structs.replace(mine[0], key="rtu.again")
+    faults = Dnp3Driver.check(twice, (*mine, again))
+    assert "link address 10" in faults[0]
+    assert "rtu.again" in faults[1]
