@@ -9,7 +9,7 @@ DRIVERS = ("dnp3-tcp", "dnp3-listen", "dnp3-udp", "dnp3-serial")
 
 @hookimpl
 def hub_plugin() -> Plugin:
-    from drivers.dnp3.driver import Dnp3Driver  # noqa: PLC0415 - keeps `busbar --help` fast
+    from drivers.dnp3.driver import Dnp3Driver
 
     return Plugin(
         name="dnp3",
@@ -17,3 +17,10 @@ def hub_plugin() -> Plugin:
         runs_on=Role.GATEWAY,
         drivers=dict.fromkeys(DRIVERS, Dnp3Driver),
     )
+
+
+@hookimpl
+def hub_cli(app: typer.Typer) -> None:
+    from drivers.dnp3.cli import dnp3
+
+    app.add_typer(dnp3, name="dnp3")

@@ -15,9 +15,7 @@ from .config import Dnp3Config, Dnp3Listen, Dnp3Serial, Dnp3Tcp, Dnp3Udp, Tls
 
 class Dnp3Driver(Driver[Dnp3Config]):
     config_type: ClassVar[Any] = Dnp3Config
-    can = (
-        Can.READ | Can.EVENTS | Can.BROWSE | Can.OPERATE | Can.SELECT | Can.SET_CLOCK
-    )
+    can = Can.READ | Can.EVENTS | Can.BROWSE | Can.OPERATE | Can.SELECT | Can.SET_CLOCK
 
     @classmethod
     def address(cls, spec: PointSpec, device: DeviceConfig) -> Dnp3Point:
@@ -42,7 +40,7 @@ class Dnp3Driver(Driver[Dnp3Config]):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Session]:
         # The stack is loaded when a channel is opened, not when the command line is.
-        from .session import Dnp3Session  # noqa: PLC0415
+        from .session import Dnp3Session
 
         async with line_of(self.config) as line:
             yield Dnp3Session(self.config, self.points, self.link, line)
@@ -51,7 +49,7 @@ class Dnp3Driver(Driver[Dnp3Config]):
 @asynccontextmanager
 async def line_of(config: Dnp3Config) -> AsyncIterator[Any]:
     """The open line of a channel; closed on exit."""
-    from . import lines  # noqa: PLC0415
+    from . import lines
 
     match config:
         case Dnp3Tcp():
@@ -76,14 +74,14 @@ async def line_of(config: Dnp3Config) -> AsyncIterator[Any]:
 
 
 def _client(tls: Tls | None) -> SSLContext | None:
-    from .lines import client_tls  # noqa: PLC0415
+    from .lines import client_tls
 
     return client_tls(tls.ca, tls.certificate, tls.key) if tls else None
 
 
 async def _accepted(config: Dnp3Listen) -> Any:
     """The first outstation that connects; later ones are refused until it is gone."""
-    from .lines import StreamLine, listen_tcp, server_tls  # noqa: PLC0415
+    from .lines import StreamLine, listen_tcp, server_tls
 
     came: asyncio.Future[StreamLine] = asyncio.get_running_loop().create_future()
 

@@ -26,9 +26,7 @@ class Image:
                 table[point.address.index] = point.id
             self._ids[kind] = table
 
-    def readings(
-        self, reports: Iterable[Report], now: int, cause: Cause
-    ) -> ReadingBatch | None:
+    def readings(self, reports: Iterable[Report], now: int, cause: Cause) -> ReadingBatch | None:
         """What the reports say of known points; None when nothing. now: µs since 1970 UTC."""
         parts: list[ReadingBatch] = []
         for report in reports:

@@ -234,9 +234,7 @@ async def listen_tcp(
         raise LinkError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
 
-async def open_udp(
-    local: tuple[str, int], remote: tuple[str, int] | None = None
-) -> DatagramLine:
+async def open_udp(local: tuple[str, int], remote: tuple[str, int] | None = None) -> DatagramLine:
     """A UDP socket; with `remote` it hears nobody else."""
     loop = asyncio.get_running_loop()
     try:

@@ -106,7 +106,9 @@ class Peer:
         self._wanted.clear()
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout_at(min(self._due.values(), default=None) or loop.time() + 60):
+            async with asyncio.timeout_at(
+                min(self._due.values(), default=None) or loop.time() + 60
+            ):
                 await self._wanted.wait()
         except TimeoutError:
             pass
@@ -158,4 +160,3 @@ class Peer:
             lambda: self._link.now() // 1000,
             lan=self.device.time_sync is TimeSync.LAN,
         )
-

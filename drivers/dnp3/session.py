@@ -33,7 +33,16 @@ from .codec.objects import PointType
 from .config import Controls, Dnp3Config, Dnp3Device
 from .image import Image, join, spans
 from .lines import Line
-from .master import Association, MasterChannel, Measurements, Priority, Refused, Report, Strings, operations
+from .master import (
+    Association,
+    MasterChannel,
+    Measurements,
+    Priority,
+    Refused,
+    Report,
+    Strings,
+    operations,
+)
 from .outcomes import result
 from .peer import Peer
 
@@ -52,9 +61,7 @@ class _Plan(Struct, frozen=True):
 class Dnp3Session(Session):
     """One connection with its outstations; its own polls run while `events` is listened to."""
 
-    def __init__(
-        self, config: Dnp3Config, points: Sequence[Point], link: Link, line: Line
-    ) -> None:
+    def __init__(self, config: Dnp3Config, points: Sequence[Point], link: Link, line: Line) -> None:
         self._config, self._link, self._line = config, link, line
         confirmed = getattr(config, "confirmed", False)
         self._names = {d.address: d.name for d in config.devices if d.enabled}
@@ -264,9 +271,7 @@ class Dnp3Session(Session):
         if not parts:
             return ReadingBatch.empty()
         whole = join(parts, cause)
-        return ReadingBatch(
-            whole.point, whole.time, whole.value, whole.quality, cause, whole.text
-        )
+        return ReadingBatch(whole.point, whole.time, whole.value, whole.quality, cause, whole.text)
 
     async def _keep_alive(self) -> None:
         """Ask an outstation's link when nothing was heard of any for long."""
@@ -286,9 +291,7 @@ class Dnp3Session(Session):
                 raise LinkError(f"{self._line.name}: no outstation answers its link status")
 
 
-def _complete(
-    batch: ReadingBatch | None, wanted: NDArray[np.uint32], now: int
-) -> ReadingBatch:
+def _complete(batch: ReadingBatch | None, wanted: NDArray[np.uint32], now: int) -> ReadingBatch:
     """Rows of the wanted points alone; those that the outstation did not give are INVALID."""
     if batch is None:
         return ReadingBatch.of(wanted.tolist(), now, [np.nan] * len(wanted), quality(INVALID))

@@ -244,9 +244,7 @@ def blocks(data: bytes, function: int) -> Iterator[Block]:
         at = end
 
 
-def _range(
-    data: bytes, at: int, entry: Variation, qualifier: int
-) -> tuple[int, int | None, int]:
+def _range(data: bytes, at: int, entry: Variation, qualifier: int) -> tuple[int, int | None, int]:
     """Start, count and where the range field ends."""
     code, prefix = qualifier & 0x0F, qualifier >> 4
     bad = prefix not in _PREFIX and prefix not in _SIZE_PREFIX

@@ -114,9 +114,7 @@ def _value(kind: int, data: bytes) -> Value:
         case AttributeType.FLOAT if len(data) == 8:
             return float(struct.unpack("<d", data)[0])
         case AttributeType.LIST | 255:
-            return tuple(
-                (data[at], bool(data[at + 1] & 1)) for at in range(0, len(data) - 1, 2)
-            )
+            return tuple((data[at], bool(data[at + 1] & 1)) for at in range(0, len(data) - 1, 2))
     return data
 
 

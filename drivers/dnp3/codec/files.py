@@ -82,9 +82,7 @@ class FileAuthentication(Struct, frozen=True, kw_only=True):
         user_at, user_size, word_at, word_size, key = _cut(_AUTHENTICATION, data, "g70v2")
         fixed = _AUTHENTICATION.size
         user = _named(data, user_at, user_size, fixed)
-        return cls(
-            user=user, password=_named(data, word_at, word_size, fixed + user_size), key=key
-        )
+        return cls(user=user, password=_named(data, word_at, word_size, fixed + user_size), key=key)
 
     def encode(self) -> bytes:
         user, word = self.user.encode(), self.password.encode()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from .crc import crc, sealed_size, seal, unseal
+from .crc import crc, seal, sealed_size, unseal
 
 START = b"\x05\x64"
 HEADER = 10

@@ -95,9 +95,7 @@ GROUPS: dict[int, Group] = {
             PointType.DBI,
         ),
         _group(10, "binary output status", {1: "bit", 2: "flags"}, Role.STATIC, PointType.BO),
-        _group(
-            11, "binary output event", {1: "flags", 2: "flags t48"}, Role.EVENT, PointType.BO
-        ),
+        _group(11, "binary output event", {1: "flags", 2: "flags t48"}, Role.EVENT, PointType.BO),
         _group(
             12,
             "binary output command",
@@ -184,9 +182,7 @@ GROUPS: dict[int, Group] = {
             PointType.AO,
         ),
         _group(42, "analog output event", _ANALOG_EVENT, Role.EVENT, PointType.AO),
-        _group(
-            43, "analog output command event", _COMMAND_EVENT, Role.COMMAND_EVENT, PointType.AO
-        ),
+        _group(43, "analog output command event", _COMMAND_EVENT, Role.COMMAND_EVENT, PointType.AO),
         _group(
             50,
             "time and date",

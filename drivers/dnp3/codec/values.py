@@ -96,9 +96,7 @@ def octets(block: Block) -> list[bytes]:
     """The objects of a block of strings, or of objects that carry their own size."""
     if block.variation.form is Form.STRING:
         width, skip = block.prefix + block.variation.size, block.prefix
-        return [
-            block.data[at + skip : at + width] for at in range(0, len(block.data), width)
-        ]
+        return [block.data[at + skip : at + width] for at in range(0, len(block.data), width)]
     width = {4: 1, 5: 2, 6: 4}[block.qualifier >> 4]
     out, at = [], 0
     for _ in range(block.count or 0):

@@ -6,17 +6,9 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
+from drivers.dnp3.codec.app import NO_RESPONSE, Block, Control, Fragment, Function, Iin, ObjectFault
 from hub import LinkError, NoResponse, ProtocolError
 
-from ..codec.app import (
-    NO_RESPONSE,
-    Block,
-    Control,
-    Fragment,
-    Function,
-    Iin,
-    ObjectFault,
-)
 from .channel import MasterChannel, Priority
 from .measurements import Origin, Report, reports
 
@@ -238,9 +230,7 @@ class Association:
     def _confirm(self, sequence: int, *, unsolicited: bool) -> None:
         control = Control(sequence, unsolicited=unsolicited)
         try:
-            self.channel.send_now(
-                Fragment(control, Function.CONFIRM).encode(), self.address
-            )
+            self.channel.send_now(Fragment(control, Function.CONFIRM).encode(), self.address)
         except LinkError as error:
             self.channel.fault(str(error))
 

@@ -8,11 +8,10 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
+from drivers.dnp3.codec.link import BROADCASTS, Frame, FrameParser, Primary, Secondary
+from drivers.dnp3.codec.station import Station
+from drivers.dnp3.lines import Line
 from hub import LinkError, NoResponse
-
-from ..codec.link import BROADCASTS, Frame, FrameParser, Primary, Secondary
-from ..codec.station import Station
-from ..lines import Line
 
 if TYPE_CHECKING:
     from .association import Association

@@ -1,9 +1,7 @@
 """Reading and writing files of an outstation (IEEE 1815 clause 5.3)."""
 
-from hub import HubError, ProtocolError
-
-from ..codec.app import Function, sized
-from ..codec.files import (
+from drivers.dnp3.codec.app import Function, sized
+from drivers.dnp3.codec.files import (
     FileAck,
     FileBlock,
     FileCommand,
@@ -14,7 +12,9 @@ from ..codec.files import (
     FileStatus,
     parse,
 )
-from ..codec.values import octets
+from drivers.dnp3.codec.values import octets
+from hub import HubError, ProtocolError
+
 from .association import Association, Response
 
 _BLOCK = 1024

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ..codec.app import Fragment, Iin, ObjectFault
-from ..codec.attributes import Attribute, attributes
-from ..codec.objects import Form, PointType, Role
-from ..codec.values import Columns, columns, indexes, octets
+from drivers.dnp3.codec.app import Fragment, Iin, ObjectFault
+from drivers.dnp3.codec.attributes import Attribute, attributes
+from drivers.dnp3.codec.objects import Form, PointType, Role
+from drivers.dnp3.codec.values import Columns, columns, indexes, octets
 
 
 class Origin(enum.Enum):

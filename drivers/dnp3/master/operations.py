@@ -5,20 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from drivers.dnp3.codec.app import Function, Iin, all_objects, counted, ranged
+from drivers.dnp3.codec.attributes import Attribute, attributes
+from drivers.dnp3.codec.commands import CommandStatus, Control, controls, encode
+from drivers.dnp3.codec.link import BROADCAST_MUST_CONFIRM
+from drivers.dnp3.codec.objects import PointType, record, variation
+from drivers.dnp3.codec.values import columns, indexes
 from hub import ProtocolError
 
-from ..codec.app import (
-    Function,
-    Iin,
-    all_objects,
-    counted,
-    ranged,
-)
-from ..codec.attributes import Attribute, attributes
-from ..codec.commands import CommandStatus, Control, controls, encode
-from ..codec.link import BROADCAST_MUST_CONFIRM
-from ..codec.objects import PointType, record, variation
-from ..codec.values import columns, indexes
 from .association import Association, Refused, Response, Taker
 from .channel import Priority
 from .measurements import Origin
@@ -64,9 +58,7 @@ async def startup(
         await synchronise(peer, clock, lan=lan)
     if unsolicited:
         wanted = b"".join(CLASSES[klass] for klass in unsolicited)
-        answer = await peer.request(
-            Function.ENABLE_UNSOLICITED, wanted, priority=Priority.STARTUP
-        )
+        answer = await peer.request(Function.ENABLE_UNSOLICITED, wanted, priority=Priority.STARTUP)
         if answer.iin & Iin.NO_FUNC_CODE_SUPPORT:
             peer.channel.fault(f"outstation {peer.address} does not report unsolicited")
     return result.iin
@@ -96,9 +88,7 @@ async def read_ranges(
     taker: Taker | None = None,
 ) -> Response:
     """Points start…stop of each type, in the outstation's default variations."""
-    objects = b"".join(
-        ranged(STATIC_GROUP[point], 0, start, stop) for point, start, stop in ranges
-    )
+    objects = b"".join(ranged(STATIC_GROUP[point], 0, start, stop) for point, start, stop in ranges)
     return await peer.request(Function.READ, objects, taker=taker)
 
 
@@ -170,9 +160,7 @@ async def select_operate(peer: Association, commands: Commands) -> list[CommandS
         return await command(peer, Function.OPERATE, commands)
 
 
-async def command(
-    peer: Association, function: Function, commands: Commands
-) -> list[CommandStatus]:
+async def command(peer: Association, function: Function, commands: Commands) -> list[CommandStatus]:
     """One control request, by whoever holds the channel's turn."""
     answer = await peer.request_in_turn(function, encode(commands))
     if answer.iin & Iin.NO_FUNC_CODE_SUPPORT:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from ..codec.app import Block, Iin
-from ..codec.commands import CommandStatus, Control, controls
+from drivers.dnp3.codec.app import Block, Iin
+from drivers.dnp3.codec.commands import CommandStatus, Control, controls
+
 from .settings import OutstationSettings
 
 Ask = Callable[[int, Control], CommandStatus]

@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from hub import ProtocolError
-
-from ..codec.app import (
+from drivers.dnp3.codec.app import (
     NO_RESPONSE,
     RESPONSES,
     Block,
@@ -20,7 +18,9 @@ from ..codec.app import (
     Iin,
     ObjectFault,
 )
-from ..codec.link import BROADCAST_MUST_CONFIRM
+from drivers.dnp3.codec.link import BROADCAST_MUST_CONFIRM
+from hub import ProtocolError
+
 from .database import Database
 from .events import EventBuffer
 from .handler import Handler

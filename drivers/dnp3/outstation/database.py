@@ -7,8 +7,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from ..codec.objects import PointType
-from ..codec.values import COMM_LOST, ONLINE, RESTART, Columns
+from drivers.dnp3.codec.objects import PointType
+from drivers.dnp3.codec.values import COMM_LOST, ONLINE, RESTART, Columns
+
 from .events import Event, EventBuffer
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
-from ..codec.app import Iin
-from ..codec.objects import PointType
+from drivers.dnp3.codec.app import Iin
+from drivers.dnp3.codec.objects import PointType
 
 CLASS_IIN = {1: Iin.CLASS_1, 2: Iin.CLASS_2, 3: Iin.CLASS_3}
 

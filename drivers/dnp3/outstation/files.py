@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from ..codec.files import (
+from drivers.dnp3.codec.files import (
     FileAck,
     FileBlock,
     FileCommand,
@@ -198,9 +198,7 @@ class FileHandles:
         else:
             file.data += block.data
             file.next += 1
-        return FileAck(
-            handle=block.handle, number=block.number, status=status, last=block.last
-        )
+        return FileAck(handle=block.handle, number=block.number, status=status, last=block.last)
 
 
 def descriptors(data: bytes) -> Sequence[FileDescriptor]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from ..codec.attributes import Attribute
-from ..codec.commands import CommandStatus, Control
-from ..codec.objects import PointType
+from drivers.dnp3.codec.attributes import Attribute
+from drivers.dnp3.codec.commands import CommandStatus, Control
+from drivers.dnp3.codec.objects import PointType
+
 from .files import FileStore
 
 

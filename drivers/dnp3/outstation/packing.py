@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct, field
 
-from ..codec.app import indexed
-from ..codec.objects import PointType, Variation, variation
-from ..codec.values import ONLINE, STATE, Columns, event_block, static_block
+from drivers.dnp3.codec.app import indexed
+from drivers.dnp3.codec.objects import PointType, Variation, variation
+from drivers.dnp3.codec.values import ONLINE, STATE, Columns, event_block, static_block
+
 from .database import EVENT_GROUP, STATIC_GROUP, Table
 from .events import Event
 
@@ -80,9 +81,7 @@ class Packer:
                 self.parts.append(Part())
             self._put(block, [event])
 
-    def _relative(
-        self, entry: Variation, events: Sequence[Event], *, synchronised: bool
-    ) -> None:
+    def _relative(self, entry: Variation, events: Sequence[Event], *, synchronised: bool) -> None:
         at = 0
         while at < len(events):
             fits = (self._left() - _CTO - _EVENT_HEADER) // (entry.size + 2)
@@ -141,5 +140,3 @@ def static_variation(table: Table, number: int, first: int, end: int) -> Variati
     if entry.bits and (table.flags[first:end] & (0xFF ^ STATE) != ONLINE).any():
         entry = variation(group, 2) or entry
     return entry
-
-

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from ..codec.app import Block, Iin, ranged
-from ..codec.attributes import Attribute, AttributeType
-from ..codec.objects import PointType, Role, Variation, variation
-from ..codec.values import Columns, indexes
+from drivers.dnp3.codec.app import Block, Iin, ranged
+from drivers.dnp3.codec.attributes import Attribute, AttributeType
+from drivers.dnp3.codec.objects import PointType, Role, Variation, variation
+from drivers.dnp3.codec.values import Columns, indexes
+
 from .database import EVENT_GROUP, STATIC_GROUP, Database, Table
 from .events import Event, EventBuffer
 from .packing import Packer, Part, cut, static_variation
@@ -83,7 +84,9 @@ class Reader:
 
     def pack_events(self) -> None:
         ordered = [self._chosen[number] for number in sorted(self._chosen)]
-        for (point, number), run in groupby(ordered, lambda c: (c[0].point, c[1] or c[0].variation)):
+        for (point, number), run in groupby(
+            ordered, lambda c: (c[0].point, c[1] or c[0].variation)
+        ):
             events = [event for event, _ in run]
             if point is PointType.OS:
                 self._packer.texts(events)
@@ -173,5 +176,3 @@ def rows_of(table: Table, block: Block, fault: "Reader | None" = None) -> list[t
     if missing and fault is not None:
         fault.iin |= Iin.PARAMETER_ERROR
     return rows
-
-

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable
 
+from drivers.dnp3.codec import files
+from drivers.dnp3.codec.app import Block, Fragment, Function, Iin, sized
+from drivers.dnp3.codec.commands import CommandStatus
+from drivers.dnp3.codec.objects import PointType
+from drivers.dnp3.codec.values import columns, octets
 from hub import ProtocolError
 
-from ..codec import files
-from ..codec.app import Block, Fragment, Function, Iin, sized
-from ..codec.commands import CommandStatus
-from ..codec.objects import PointType
-from ..codec.values import columns, octets
 from .control import Selection, answer
 from .database import STATIC_GROUP, Database
 from .files import FileHandles

@@ -6,11 +6,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from ssl import SSLContext
 
+from drivers.dnp3.codec.link import Primary
+from drivers.dnp3.codec.station import Station
+from drivers.dnp3.lines import Line, StreamLine, connect_tcp, listen_tcp, open_serial, open_udp
 from hub import LinkError
 
-from ..codec.link import Primary
-from ..codec.station import Station
-from ..lines import Line, StreamLine, connect_tcp, listen_tcp, open_serial, open_udp
 from .core import Outstation
 from .database import Database
 from .handler import Handler
@@ -139,9 +139,7 @@ class OutstationServer:
         for delivery in deliveries:
             if delivery.broadcast is None:
                 self._peer = delivery.source
-            answers = self.outstation.receive(
-                delivery.data, time.monotonic(), delivery.broadcast
-            )
+            answers = self.outstation.receive(delivery.data, time.monotonic(), delivery.broadcast)
             for fragment in answers:
                 out += self._station.send(fragment, self._peer)
         self._write(out)

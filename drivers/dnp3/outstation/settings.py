@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ..codec.objects import PointType
+from drivers.dnp3.codec.objects import PointType
 
 Seconds = Annotated[float, Meta(gt=0)]
 

@@ -128,9 +128,7 @@ async def test_we_operate_their_outputs(theirs: Theirs) -> None:
     assert await operations.direct_operate(theirs.peer, [close]) == [CommandStatus.SUCCESS]
     assert await operations.select_operate(theirs.peer, [close]) == [CommandStatus.SUCCESS]
     assert theirs.relays.operated == [(2, 100), (2, 100)]
-    assert await operations.select_operate(theirs.peer, [(6, close[1])]) == [
-        CommandStatus.BLOCKED
-    ]
+    assert await operations.select_operate(theirs.peer, [(6, close[1])]) == [CommandStatus.BLOCKED]
     assert await operations.direct_operate(theirs.peer, [(0, AnalogOutput(12.75))]) == [
         CommandStatus.SUCCESS
     ]

@@ -117,9 +117,7 @@ async def test_a_control_without_answer_is_executed(pair: Pair) -> None:
 async def test_an_operate_without_select_moves_nothing(pair: Pair) -> None:
     from drivers.dnp3.codec.commands import controls, encode
 
-    answer = await pair.peer.request(
-        Function.OPERATE, encode([(1, Crob(ControlCode.LATCH_ON))])
-    )
+    answer = await pair.peer.request(Function.OPERATE, encode([(1, Crob(ControlCode.LATCH_ON))]))
     echoed = [row for block in answer.blocks() for row in controls(block)]
     assert echoed[0][1].status == CommandStatus.NO_SELECT
     assert pair.device.operated == []
@@ -130,9 +128,7 @@ async def test_counters_are_frozen_and_cleared(pair: Pair) -> None:
     pair.database.update(PointType.CTR, 2, 4711.0, time=START)
     await operations.freeze(pair.peer, clear=True, start=2, stop=3)
     pair.reports.clear()
-    await operations.read_ranges(
-        pair.peer, [(PointType.CTR, 2, 2), (PointType.FCTR, 2, 3)]
-    )
+    await operations.read_ranges(pair.peer, [(PointType.CTR, 2, 2), (PointType.FCTR, 2, 3)])
     assert states(pair, PointType.CTR, events=False) == {2: 0.0}
     assert states(pair, PointType.FCTR, events=False) == {2: 4711.0, 3: 1.0}
     frozen = next(r for r in pair.reports if r.point is PointType.FCTR)

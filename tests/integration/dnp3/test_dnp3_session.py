@@ -132,9 +132,7 @@ class Rig:
 
     def command(self, name: str, value: float, **more: Any) -> Command:
         expires = more.pop("expires", self.link.now() + 10_000_000)
-        return Command(
-            point=self.point(name), value=value, actor="anna", expires=expires, **more
-        )
+        return Command(point=self.point(name), value=value, actor="anna", expires=expires, **more)
 
 
 def config(port: int, **more: Any) -> Dnp3Config:

@@ -249,9 +249,7 @@ class Replay:
         deliveries, reply = self.station.receive(sent)
         self.exchanges[-1].ours += [reply] if reply else []
         for delivery in deliveries:
-            self._answer(
-                self.outstation.receive(delivery.data, step.at, delivery.broadcast)
-            )
+            self._answer(self.outstation.receive(delivery.data, step.at, delivery.broadcast))
 
     def _confirming(self, sent: bytes) -> bytes:
         """A confirmation of what the tester got last becomes one of what we sent last."""

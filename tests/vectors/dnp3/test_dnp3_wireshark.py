@@ -202,8 +202,7 @@ def zeek_events(message: Message) -> list[str]:
             events.append(f"dnp3_crob, {side}, {', '.join(map(str, fields))}")
         elif key == (30, 1) and item["value"] is not None:
             events.append(
-                f"dnp3_analog_input_32wFlag, {side}, {item['flags']},"
-                f" {item['value'] & MASK}"
+                f"dnp3_analog_input_32wFlag, {side}, {item['flags']}, {item['value'] & MASK}"
             )
         elif key == (30, 3) and item["value"] is not None:
             events.append(f"dnp3_analog_input_32woFlag, {side}, {item['value'] & MASK}")
@@ -213,8 +212,7 @@ def zeek_events(message: Message) -> list[str]:
             events.append(f"dnp3_frozen_counter_32woFlag, {side}, {item['value']}")
         elif key == (32, 1) and item["value"] is not None:
             events.append(
-                f"dnp3_analog_input_event_32woTime, {side}, {item['flags']},"
-                f" {item['value'] & MASK}"
+                f"dnp3_analog_input_event_32woTime, {side}, {item['flags']}, {item['value'] & MASK}"
             )
         elif key == (30, 5) and item["value"] is not None:
             import struct
