@@ -11,7 +11,9 @@ from .codec.commands import AnalogOutput, Control, ControlCode, Crob
 from .codec.objects import PointType
 
 _ADDRESS = re.compile(r"(bi|dbi|bo|ctr|fctr|ai|fai|ao|os):(\d{1,5})")
-_ANALOG = {"int32": 1, "int16": 2, "float32": 3, "float64": 4, "": 3}
+_ANALOG = {"int32": 1, "int16": 2, "float32": 3, "float64": 4, "": 3} | {
+    f"g41v{number}": number for number in range(1, 5)
+}
 _BINARY = {
     "": (ControlCode.LATCH_ON, ControlCode.LATCH_OFF),
     "bool": (ControlCode.LATCH_ON, ControlCode.LATCH_OFF),
@@ -61,7 +63,7 @@ def parse(spec: PointSpec) -> Dnp3Point:
     if point is PointType.AO:
         if spec.type not in _ANALOG:
             raise ConfigError(
-                f"point {spec.name!r}: type {spec.type!r} is none of int16, int32, float32, float64"
+                f"point {spec.name!r}: type {spec.type!r} is none of int16, int32, float32, float64, g41v1 … g41v4"
             )
         return Dnp3Point(point, index, analog=_ANALOG[spec.type])
     if point is PointType.BO:
