@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from hub import AuthError, ConfigError, LinkError
 
@@ -32,6 +33,11 @@ class Line:
     @property
     def is_open(self) -> bool:
         return not self.closed.done()
+
+    @property
+    def has_peer(self) -> bool:
+        """Whether there is somebody to write to."""
+        return self.is_open
 
     def write(self, data: bytes) -> None:
         """Send at once; LinkError when the line is closed."""
@@ -63,9 +69,8 @@ class StreamLine(Line, asyncio.Protocol):
         self._socket: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_MAX_UNSENT)
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_MAX_UNSENT)
         self._socket = transport.get_extra_info("socket")
         peer = transport.get_extra_info("peername")
         self.name = f"{peer[0]}:{peer[1]}" if peer else "peer"
@@ -96,8 +101,8 @@ class StreamLine(Line, asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         self._require()
-        assert self._transport is not None
-        self._transport.write(data)
+        if self._transport is not None:
+            self._transport.write(data)
 
     def close(self) -> None:
         if self._transport is not None:
@@ -116,13 +121,15 @@ class DatagramLine(Line, asyncio.DatagramProtocol):
         self.name = f"{remote[0]}:{remote[1]}" if remote else "udp"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    @property
+    def has_peer(self) -> bool:
+        return self.is_open and self._remote is not None
 
     @property
     def port(self) -> int:
-        assert self._transport is not None
-        return int(self._transport.get_extra_info("sockname")[1])
+        return int(self._transport.get_extra_info("sockname")[1]) if self._transport else 0
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         if self._fixed and addr[:2] != self._remote[:2]:
@@ -175,8 +182,6 @@ class SerialLine(Line):
         self._unsent += data
 
     def _writable(self) -> None:
-        import os
-
         try:
             sent = os.write(self._port.fileno(), self._unsent)
         except BlockingIOError:

@@ -41,8 +41,10 @@ class FolderStore:
         self._writable, self._max = writable, max_size
 
     def _path(self, name: str) -> Path:
+        if "\0" in name:
+            raise PermissionError(name)
         path = (self._folder / name.lstrip("/\\").replace("\\", "/")).resolve()
-        if not path.is_relative_to(self._folder) or "\0" in name:
+        if not path.is_relative_to(self._folder):
             raise PermissionError(name)
         return path
 

@@ -159,7 +159,7 @@ class OutstationServer:
 
     def _tick(self) -> None:
         self._woken = False
-        if self._line is None:
+        if self._line is None or not self._line.has_peer:
             return
         fragments = self.outstation.tick(time.monotonic())
         self._write(b"".join(self._station.send(data, self._peer) for data in fragments))
@@ -172,7 +172,7 @@ class OutstationServer:
             self._timer.cancel()
             self._timer = None
         deadline = self.outstation.deadline()
-        if deadline is not None and self._line is not None:
+        if deadline is not None and self._line is not None and self._line.has_peer:
             wait = max(0.0, deadline - time.monotonic())
             self._timer = loop.call_later(wait, self._tick)
         if self._idle is not None:
