@@ -15,12 +15,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+import dnp3.database as theirs
 import numpy as np
+from dnp3.datalink.frame import DataLinkFrame
+from dnp3.datalink.parser import FrameParser as TheirParser
+from dnp3.master import DefaultSOEHandler, Master, MasterConfig, MasterTcpRunner
+from dnp3.outstation import Outstation, OutstationConfig, OutstationTcpRunner
 
 from benchmarks.figures import Figure, console, rate, report
 from drivers.dnp3.codec.link import Frame, FrameParser, encode
 from drivers.dnp3.codec.objects import PointType
-from drivers.dnp3.lines import connect_tcp
+from drivers.dnp3.lines import connect_tcp, listen_tcp
 from drivers.dnp3.master import Association, MasterChannel, Measurements, operations
 from drivers.dnp3.outstation import Database, OutstationServer, OutstationSettings
 
@@ -36,19 +41,20 @@ def our_database(points: int) -> Database:
     return database
 
 
+async def finished(pipe: Connection) -> None:
+    """Until the other process says so."""
+    await asyncio.to_thread(pipe.recv)
+
+
 async def serve_ours(pipe: Connection, points: int) -> None:
     settings = OutstationSettings(unsolicited=False)
     server = OutstationServer(settings, our_database(points))
     async with server.listen("127.0.0.1", 0) as port:
         pipe.send(port)
-        while not pipe.poll():
-            await asyncio.sleep(0.05)
+        await finished(pipe)
 
 
 async def serve_theirs(pipe: Connection, points: int) -> None:
-    import dnp3.database as theirs
-    from dnp3.outstation import Outstation, OutstationConfig, OutstationTcpRunner
-
     each = points // len(KINDS)
     room = theirs.DatabaseConfig(each, each, each, each, each, each)
     database = theirs.Database(config=room)
@@ -60,11 +66,10 @@ async def serve_theirs(pipe: Connection, points: int) -> None:
     outstation = Outstation(database=database, config=OutstationConfig(address=10))
     runner = OutstationTcpRunner(outstation=outstation, host="127.0.0.1", port=0)
     running = asyncio.ensure_future(runner.run())
-    while runner.local_address is None:
+    while runner.local_address is None:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
     pipe.send(runner.local_address[1])
-    while not pipe.poll():
-        await asyncio.sleep(0.05)
+    await finished(pipe)
     running.cancel()
 
 
@@ -88,7 +93,7 @@ def outstation(serve: Callable[[Connection, int], Any], points: int = POINTS) ->
 
 @contextlib.asynccontextmanager
 async def our_master(port: int) -> AsyncIterator[Association]:
-    line = await connect_tcp("127.0.0.1", port, timeout=5)
+    line = await connect_tcp("127.0.0.1", port, within=5)
     yield Association(MasterChannel(line), 10)
     line.close()
 
@@ -111,8 +116,6 @@ async def our_polls(port: int) -> float:
 
 
 async def their_polls(port: int) -> float:
-    from dnp3.master import DefaultSOEHandler, Master, MasterConfig, MasterTcpRunner
-
     handler = DefaultSOEHandler()
     master = Master(handler=handler, config=MasterConfig(address=1, outstation_address=10))
     async with MasterTcpRunner(master=master, host="127.0.0.1", port=port) as runner:
@@ -126,7 +129,7 @@ async def their_polls(port: int) -> float:
 
 def polls() -> list[Figure]:
     with outstation(serve_ours) as port:
-        ours, theirs = asyncio.run(our_polls(port)), asyncio.run(their_polls(port))
+        ours, others = asyncio.run(our_polls(port)), asyncio.run(their_polls(port))
     with outstation(serve_theirs) as port:
         on_theirs = asyncio.run(our_polls(port))
         both_theirs = asyncio.run(their_polls(port))
@@ -134,7 +137,7 @@ def polls() -> list[Figure]:
         Figure(
             name="master: integrity polls of 1,000 points",
             ours=ours,
-            ceiling=theirs,
+            ceiling=others,
             unit="polls/s",
             against="dnp3py master, our outstation",
             goal=3,
@@ -142,7 +145,7 @@ def polls() -> list[Figure]:
         Figure(
             name="master: points of those polls",
             ours=ours * POINTS,
-            ceiling=theirs * POINTS,
+            ceiling=others * POINTS,
             unit="points/s",
             against="dnp3py master, our outstation",
             goal=3,
@@ -167,14 +170,11 @@ def polls() -> list[Figure]:
 
 def frames() -> list[Figure]:
     """Link frames of 250 octets found and checked, and made."""
-    from dnp3.datalink.frame import DataLinkFrame
-    from dnp3.datalink.parser import FrameParser as TheirParser
-
     frame = Frame(0x44, 1, 10, os.urandom(250))
     data = encode(frame) * 100
     decoded = TheirParser()
-    theirs = list(decoded.feed(data))[0]
-    assert isinstance(theirs, DataLinkFrame)
+    sample = next(iter(decoded.feed(data)))
+    assert isinstance(sample, DataLinkFrame)
 
     def decode() -> int:
         parser = FrameParser()
@@ -191,7 +191,7 @@ def frames() -> list[Figure]:
 
     def their_make() -> int:
         for _ in range(1000):
-            theirs.to_bytes()
+            sample.to_bytes()
         return 1000
 
     return [
@@ -213,10 +213,10 @@ def frames() -> list[Figure]:
 
 
 async def fleet() -> None:
-    """One process, 100 outstations, one class poll a second each; processor time of that process."""
+    """One process, 100 outstations, one poll a second each; processor time of that process."""
     with contextlib.ExitStack() as stack:
         ports = [stack.enter_context(outstation(serve_fleet, FLEET)) for _ in range(1)]
-        lines = [await connect_tcp("127.0.0.1", ports[0], timeout=5) for _ in range(FLEET)]
+        lines = [await connect_tcp("127.0.0.1", ports[0], within=5) for _ in range(FLEET)]
         peers = [Association(MasterChannel(line), 10) for line in lines]
         before = resource.getrusage(resource.RUSAGE_SELF)
         start = time.perf_counter()
@@ -240,8 +240,6 @@ async def fleet() -> None:
 
 async def serve_fleet(pipe: Connection, count: int) -> None:
     """Many outstations behind one port: each connection is a device of its own."""
-    from drivers.dnp3.lines import listen_tcp
-
     kept = []
 
     def opened(line: Any) -> None:
@@ -251,8 +249,7 @@ async def serve_fleet(pipe: Connection, count: int) -> None:
 
     listener = await listen_tcp("127.0.0.1", 0, opened)
     pipe.send(listener.sockets[0].getsockname()[1])
-    while not pipe.poll():
-        await asyncio.sleep(0.05)
+    await finished(pipe)
     listener.close()
     assert len(kept) == count
 

@@ -1,4 +1,4 @@
-"""`busbar simulate dnp3`: an RTU with a profile's points, values that move, and working controls."""
+"""`busbar simulate dnp3`: an RTU with a profile's points, moving values and working controls."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from drivers.dnp3.codec.attributes import Attribute
 from drivers.dnp3.codec.commands import CommandStatus, Control, Crob
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.outstation import Database, Handler, OutstationServer, OutstationSettings
+from hub import HubError
 from hub.kernel.profiles import Profile, Profiles
 
 _NOMINAL = {"V": 20_000.0, "A": 120.0, "W": 4e6, "var": 8e5, "Hz": 50.0, "°C": 55.0, "%": 80.0}
@@ -142,8 +143,6 @@ def simulate(
     local: Annotated[bool, typer.Option(help="In local control: refuse every output.")] = False,
 ) -> None:
     """Serve a DNP3 outstation over TCP: moving values, events, controls that answer."""
-    from hub import HubError
-
     try:
         rtu = Rtu(Profiles().find(profile), seed=seed, speed=speed)
         rtu.local = local

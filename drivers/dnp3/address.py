@@ -63,7 +63,8 @@ def parse(spec: PointSpec) -> Dnp3Point:
     if point is PointType.AO:
         if spec.type not in _ANALOG:
             raise ConfigError(
-                f"point {spec.name!r}: type {spec.type!r} is none of int16, int32, float32, float64, g41v1 … g41v4"
+                f"point {spec.name!r}: type {spec.type!r} is none of"
+                " int16, int32, float32, float64, g41v1 … g41v4"
             )
         return Dnp3Point(point, index, analog=_ANALOG[spec.type])
     if point is PointType.BO:

@@ -78,7 +78,7 @@ class Dnp3Tcp(_Dnp3, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=
 class Dnp3Listen(_Dnp3, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="dnp3-listen"):
     """The outstation connects to us. connect_timeout: how long we wait for it each time."""
 
-    host: str = "0.0.0.0"
+    host: str = "0.0.0.0"  # noqa: S104 - a firewall says who may call
     port: Port = 20000
     tls: Tls | None = None
     connect_timeout: Seconds = 60.0
@@ -89,7 +89,7 @@ class Dnp3Udp(_Dnp3, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=
 
     host: str
     port: Port = 20000
-    local_host: str = "0.0.0.0"
+    local_host: str = "0.0.0.0"  # noqa: S104 - only `host` is heard
     local_port: Annotated[int, Meta(ge=0, le=65535)] = 0
 
 

@@ -40,7 +40,7 @@ class Dnp3Driver(Driver[Dnp3Config]):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Session]:
         # The stack is loaded when a channel is opened, not when the command line is.
-        from .session import Dnp3Session
+        from .session import Dnp3Session  # noqa: PLC0415
 
         async with line_of(self.config) as line:
             yield Dnp3Session(self.config, self.points, self.link, line)
@@ -49,14 +49,14 @@ class Dnp3Driver(Driver[Dnp3Config]):
 @asynccontextmanager
 async def line_of(config: Dnp3Config) -> AsyncIterator[Any]:
     """The open line of a channel; closed on exit."""
-    from . import lines
+    from . import lines  # noqa: PLC0415
 
     match config:
         case Dnp3Tcp():
             name = config.tls.name if config.tls else ""
             tls = _client(config.tls)
             line: lines.Line = await lines.connect_tcp(
-                config.host, config.port, timeout=config.connect_timeout, tls=tls, name=name
+                config.host, config.port, within=config.connect_timeout, tls=tls, name=name
             )
         case Dnp3Udp():
             local = config.local_host, config.local_port
@@ -74,14 +74,14 @@ async def line_of(config: Dnp3Config) -> AsyncIterator[Any]:
 
 
 def _client(tls: Tls | None) -> SSLContext | None:
-    from .lines import client_tls
+    from .lines import client_tls  # noqa: PLC0415
 
     return client_tls(tls.ca, tls.certificate, tls.key) if tls else None
 
 
 async def _accepted(config: Dnp3Listen) -> Any:
     """The first outstation that connects; later ones are refused until it is gone."""
-    from .lines import StreamLine, listen_tcp, server_tls
+    from .lines import StreamLine, listen_tcp, server_tls  # noqa: PLC0415
 
     came: asyncio.Future[StreamLine] = asyncio.get_running_loop().create_future()
 

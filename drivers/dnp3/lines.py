@@ -209,13 +209,13 @@ class SerialLine(Line):
 
 
 async def connect_tcp(
-    host: str, port: int, *, timeout: float, tls: ssl.SSLContext | None = None, name: str = ""
+    host: str, port: int, *, within: float, tls: ssl.SSLContext | None = None, name: str = ""
 ) -> StreamLine:
     """A connection to an outstation or a master. AuthError when a certificate is refused."""
     loop = asyncio.get_running_loop()
     server_name = (name or host) if tls is not None else None
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(within):
             _, line = await loop.create_connection(
                 StreamLine, host, port, ssl=tls, server_hostname=server_name
             )
@@ -258,7 +258,7 @@ def open_serial(
     device: str, *, baudrate: int = 9600, parity: str = "N", stopbits: float = 1
 ) -> SerialLine:
     """A serial port of eight data bits. ConfigError when it cannot be set so."""
-    import serial
+    import serial  # noqa: PLC0415 - only where there is a serial line
 
     try:
         port = serial.Serial(

@@ -141,7 +141,8 @@ class TcpOrder:
 
     def feed(self, packet: Packet) -> bytes:
         """What has become readable with this segment."""
-        assert packet.sequence is not None
+        if packet.sequence is None:
+            return packet.payload
         if packet.begins:
             self._next, self._early = (packet.sequence + 1) & 0xFFFFFFFF, {}
             return packet.payload
@@ -163,5 +164,4 @@ class TcpOrder:
 
     def _behind(self, sequence: int) -> int:
         """How far `sequence` lies ahead of what is expected; negative: already seen."""
-        assert self._next is not None
-        return (sequence - self._next + 2**31) % 2**32 - 2**31
+        return (sequence - (self._next or 0) + 2**31) % 2**32 - 2**31

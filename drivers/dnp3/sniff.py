@@ -142,7 +142,9 @@ def describe(fragment: Fragment) -> tuple[list[dict[str, Any]], str | None]:
     return out, None
 
 
-def _objects(block: Block, base: int | None, *, asked: bool) -> list[dict[str, Any]]:
+def _objects(  # noqa: PLR0911 - one line a form
+    block: Block, base: int | None, *, asked: bool
+) -> list[dict[str, Any]]:
     common = {"group": block.group, "variation": block.number, "qualifier": block.qualifier}
     if not block.data or (asked and block.variation.form is Form.NONE):
         return [common | _bare(block)]

@@ -277,15 +277,18 @@ def _octets(
         return _sized(data, at, _SIZE_PREFIX[prefix], count)
     if function in _NAMES_ONLY and not (function in _TIMED and entry.group.number == 50):
         return count * _PREFIX[prefix]
+    length: int | None = None
     match entry.form:
         case Form.PACKED if not prefix:
-            return (count * entry.bits + 7) // 8
+            length = (count * entry.bits + 7) // 8
         case Form.FIXED | Form.STRING:
-            return count * (_PREFIX[prefix] + entry.size)
+            length = count * (_PREFIX[prefix] + entry.size)
         case Form.ATTRIBUTE:
-            return _attributes(data, at, _PREFIX[prefix], count)
+            length = _attributes(data, at, _PREFIX[prefix], count)
         case Form.NONE if not prefix and entry.group.number == 60:
-            return 0
+            length = 0
+    if length is not None:
+        return length
     raise ObjectFault(
         Iin.OBJECT_UNKNOWN if entry.number == 0 else Iin.PARAMETER_ERROR,
         f"{entry} cannot carry data with qualifier 0x{qualifier:02X}",

@@ -101,7 +101,7 @@ class Attribute(Struct, frozen=True):
         return bytes((self.type, len(data))) + data
 
 
-def _value(kind: int, data: bytes) -> Value:
+def _value(kind: int, data: bytes) -> Value:  # noqa: PLR0911 - one line a type
     match kind:
         case AttributeType.VISIBLE_STRING:
             return data.decode("utf-8", "replace")

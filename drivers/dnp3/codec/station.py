@@ -89,28 +89,35 @@ class Station:
 
     def take(self, frame: Frame) -> tuple[Delivery | None, bytes]:
         """One frame from the line."""
-        if frame.from_master == self.master:
-            self._fault("frame of a station of our own kind")
-            return None, b""
-        broadcast = frame.dest in BROADCASTS
-        mine = frame.dest == self.local or (frame.dest == SELF and self._self)
-        if not mine and not (broadcast and not self.master):
-            return None, b""
-        if not self._accepts(frame.source):
-            self._fault(f"frame from {frame.source}, which may not talk to {self.local}")
+        if not self._concerns(frame):
             return None, b""
         if not frame.is_primary:
             self._status(frame.source, frame.function)
             return None, b""
         peer = self._peer(frame.source)
-        if broadcast:
-            if frame.function not in {Primary.UNCONFIRMED_USER_DATA, Primary.CONFIRMED_USER_DATA}:
-                return None, b""
+        if frame.dest not in BROADCASTS:
+            return self._primary(frame, peer)
+        data = None
+        if frame.function in {Primary.UNCONFIRMED_USER_DATA, Primary.CONFIRMED_USER_DATA}:
             data = peer.broadcasts.feed(frame.data)
-            return (Delivery(frame.source, data, frame.dest) if data else None), b""
-        return self._primary(frame, peer)
+        return (Delivery(frame.source, data, frame.dest) if data else None), b""
 
-    def _primary(self, frame: Frame, peer: _Peer) -> tuple[Delivery | None, bytes]:
+    def _concerns(self, frame: Frame) -> bool:
+        """Whether it is for us, and from somebody who may talk to us."""
+        if frame.from_master == self.master:
+            self._fault("frame of a station of our own kind")
+            return False
+        mine = frame.dest == self.local or (frame.dest == SELF and self._self)
+        if not mine and (self.master or frame.dest not in BROADCASTS):
+            return False
+        if not self._accepts(frame.source):
+            self._fault(f"frame from {frame.source}, which may not talk to {self.local}")
+            return False
+        return True
+
+    def _primary(  # noqa: PLR0911 - one line a function code
+        self, frame: Frame, peer: _Peer
+    ) -> tuple[Delivery | None, bytes]:
         source = frame.source
         counted = frame.function in {Primary.TEST_LINK_STATES, Primary.CONFIRMED_USER_DATA}
         if frame.fcv != counted:

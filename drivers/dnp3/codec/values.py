@@ -6,6 +6,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from hub import ProtocolError
+
 from .app import Block, indexed, ranged
 from .objects import Form, PointType, Variation, record
 
@@ -40,6 +42,18 @@ class Columns(Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def values(self) -> NDArray[np.float64]:
+        """The values; ProtocolError for objects that have none."""
+        if self.value is None:
+            raise ProtocolError("objects without a value")
+        return self.value
+
+    def times(self) -> NDArray[np.int64]:
+        """The times; ProtocolError for objects that have none."""
+        if self.time is None:
+            raise ProtocolError("objects without a time")
+        return self.time
 
 
 def rows(block: Block) -> NDArray[Any]:
@@ -138,8 +152,7 @@ def encode_rows(entry: Variation, cols: Columns, prefix: int = 0) -> bytes:
 
 
 def _packed(entry: Variation, cols: Columns) -> bytes:
-    assert cols.value is not None
-    value = cols.value.astype(np.uint8)
+    value = cols.values().astype(np.uint8)
     if entry.bits == 2:
         value = np.stack((value & 1, value >> 1), axis=1).ravel()
     return np.packbits(value, bitorder="little").tobytes()
@@ -188,7 +201,5 @@ def one(index: int, value: float, flags: int = ONLINE, time: int | None = None) 
 
 def strings(group: int, rows_: list[tuple[int, bytes]]) -> list[bytes]:
     """Octet strings of one group as blocks, one for each length (the variation is the length)."""
-    out: list[bytes] = []
-    for length in sorted({len(text) for _, text in rows_}):
-        out.append(indexed(group, length, [row for row in rows_ if len(row[1]) == length]))
-    return out
+    lengths = sorted({len(text) for _, text in rows_})
+    return [indexed(group, n, [row for row in rows_ if len(row[1]) == n]) for n in lengths]

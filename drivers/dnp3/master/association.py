@@ -97,7 +97,7 @@ class Association:
         *,
         priority: Priority = Priority.POLL,
         origin: Origin = Origin.POLL,
-        timeout: float | None = None,
+        within: float | None = None,
         dest: int | None = None,
         taker: Taker | None = None,
     ) -> Response:
@@ -108,7 +108,7 @@ class Association:
         """
         async with self.channel.turns.take(priority):
             return await self._exchange(
-                function, objects, origin, timeout or self.timeout, dest, taker
+                function, objects, origin, within or self.timeout, dest, taker
             )
 
     async def request_in_turn(self, function: Function, objects: bytes) -> Response:
@@ -120,7 +120,7 @@ class Association:
         function: Function,
         objects: bytes,
         origin: Origin,
-        timeout: float,
+        within: float,
         dest: int | None = None,
         taker: Taker | None = None,
     ) -> Response:
@@ -137,7 +137,7 @@ class Association:
             self.last_sent, self.requests = function, self.requests + 1
             if silent:
                 return Response(Iin.NONE, [], sent, time.monotonic())
-            await self._gather(pending, timeout)
+            await self._gather(pending, within)
         finally:
             self._pending = None
         got = time.monotonic()
@@ -146,13 +146,13 @@ class Association:
             iin |= fragment.iin or Iin.NONE
         return Response(iin, pending.fragments, sent, got)
 
-    async def _gather(self, pending: _Pending, timeout: float) -> None:
-        """Wait for the last fragment; each that comes gives the next one `timeout` again."""
+    async def _gather(self, pending: _Pending, within: float) -> None:
+        """Wait for the last fragment; each that comes gives the next one as long again."""
         loop, closed = asyncio.get_running_loop(), self.channel.line.closed
         closed.add_done_callback(pending_closer := _closer(pending, self.channel.line.name))
         try:
-            async with asyncio.timeout(timeout) as limit:
-                pending.progress = lambda: limit.reschedule(loop.time() + timeout)
+            async with asyncio.timeout(within) as limit:
+                pending.progress = lambda: limit.reschedule(loop.time() + within)
                 await pending.done
         except TimeoutError:
             raise NoResponse(f"outstation {self.address} does not answer") from None

@@ -130,9 +130,9 @@ class MasterChannel:
         self.line.write(data)
 
     def _answered(self, source: int, function: int) -> None:
-        if self._status is not None and self._status[0] == source:
-            if not self._status[1].done():
-                self._status[1].set_result(function)
+        asked = self._status
+        if asked is not None and asked[0] == source and not asked[1].done():
+            asked[1].set_result(function)
 
     async def send(self, fragment: bytes, dest: int) -> None:
         """Send a fragment; with confirmed user data, once every frame was acknowledged."""
@@ -154,23 +154,23 @@ class MasterChannel:
         self._station.unlink(dest)
         raise NoResponse(f"outstation {dest} does not acknowledge link frames")
 
-    async def _ask(self, frame: bytes, dest: int, timeout: float) -> int | None:
+    async def _ask(self, frame: bytes, dest: int, within: float) -> int | None:
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._status = dest, answer
         self._write(frame)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 return await answer
         except TimeoutError:
             return None
         finally:
             self._status = None
 
-    async def link_status(self, dest: int, timeout: float = 2.0) -> bool:
+    async def link_status(self, dest: int, within: float = 2.0) -> bool:
         """Ask an outstation's link layer whether it is there."""
         async with self.turns.take(Priority.BACKGROUND):
             frame = self._station.primary(Primary.REQUEST_LINK_STATUS, dest)
-            return await self._ask(frame, dest, timeout) is not None
+            return await self._ask(frame, dest, within) is not None
 
     async def wait_closed(self) -> None:
         """Return never but by LinkError, when the line is gone."""

@@ -9,7 +9,7 @@ from drivers.dnp3.codec.app import Function, Iin, all_objects, counted, ranged
 from drivers.dnp3.codec.attributes import Attribute, attributes
 from drivers.dnp3.codec.commands import CommandStatus, Control, controls, encode
 from drivers.dnp3.codec.link import BROADCAST_MUST_CONFIRM
-from drivers.dnp3.codec.objects import PointType, record, variation
+from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.codec.values import columns, indexes
 from hub import ProtocolError
 
@@ -213,11 +213,7 @@ async def assign_class(
 
 async def write_deadbands(peer: Association, start: int, values: Sequence[float]) -> None:
     """Deadbands of analog inputs from `start`, as 32-bit floats."""
-    entry = variation(34, 3)
-    assert entry is not None
-    table = np.zeros(len(values), record(entry))
-    table["value"] = values
-    objects = ranged(34, 3, start, start + len(values) - 1) + table.tobytes()
+    objects = ranged(34, 3, start, start + len(values) - 1) + np.array(values, "<f4").tobytes()
     answer = await peer.request(Function.WRITE, objects, priority=Priority.COMMAND)
     answer.require("writing deadbands")
 

@@ -238,11 +238,9 @@ class Outstation:
 
     def _respond(self, parts: Sequence[Part], sequence: int, iin: Iin, now: float) -> bytes:
         self._series = _Series(parts, 0, sequence, iin, 0.0)
-        return self._fragment(now)
+        return self._fragment(self._series, now)
 
-    def _fragment(self, now: float) -> bytes:
-        series = self._series
-        assert series is not None
+    def _fragment(self, series: _Series, now: float) -> bytes:
         part, last = series.parts[series.at], series.at == len(series.parts) - 1
         must = self._broadcast is _Broadcast.MUST_CONFIRM
         confirm = not last or bool(part.events) or must
@@ -288,7 +286,7 @@ class Outstation:
         series.at += 1
         series.sequence = (series.sequence + 1) & 0x0F
         if series.at < len(series.parts):
-            return [self._fragment(now)]
+            return [self._fragment(series, now)]
         self._series = None
         return self.tick(now)
 
@@ -348,12 +346,12 @@ class Outstation:
     def _unconfirmed(self, pending: _Unsolicited, now: float) -> list[bytes]:
         limit = self._settings.retries
         self._fault("no confirmation of an unsolicited response")
-        if self._deferred is None and (limit is None or pending.tries <= limit):
-            if pending.null or self._still_enabled(pending):
-                pending.tries += 1
-                wait = self._settings.confirm_timeout
-                pending.until = max(pending.until, now - wait) + wait
-                return [pending.fragment]
+        again = self._deferred is None and (limit is None or pending.tries <= limit)
+        if again and (pending.null or self._still_enabled(pending)):
+            pending.tries += 1
+            wait = self._settings.confirm_timeout
+            pending.until = max(pending.until, now - wait) + wait
+            return [pending.fragment]
         self._unsolicited = None
         self.events.release(pending.numbers)
         self._not_before = now + (self._settings.retry_delay or self._settings.confirm_timeout)

@@ -1,6 +1,7 @@
 """The points of an outstation as columns, and the rules by which a change becomes an event."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ class Table:
         self._row = {int(index): row for row, index in enumerate(self.index)}
         breaks = np.flatnonzero(np.diff(self.index.astype(np.int64)) != 1) + 1
         edges = [0, *breaks.tolist(), n] if n else []
-        self.runs = list(zip(edges[:-1], edges[1:], strict=True))
+        self.runs = list(pairwise(edges))
 
     def __len__(self) -> int:
         return len(self.index)
@@ -104,10 +105,10 @@ class Database:
 
     def __init__(
         self,
-        points: dict[PointType, Iterable[int]],
-        defaults: dict[PointType, Defaults] | None = None,
+        points: Mapping[PointType, Iterable[int]],
+        defaults: Mapping[PointType, Defaults] | None = None,
     ) -> None:
-        chosen = _DEFAULTS | (defaults or {})
+        chosen = {**_DEFAULTS, **(defaults or {})}
         self.tables = {
             point: Table(point, list(points.get(point, ())), chosen[point])
             for point in STATIC_GROUP

@@ -97,8 +97,8 @@ class Packer:
             some = events[at:end]
             common = bytes((51, 1 if synchronised else 2, 0x07, 1)) + base.to_bytes(6, "little")
             cols = event_columns(some)
-            assert cols.time is not None
-            shifted = Columns(cols.index, cols.value, cols.flags, cols.time - base, relative=True)
+            since = cols.times() - base
+            shifted = Columns(cols.index, cols.value, cols.flags, since, relative=True)
             self._put(common + event_block(entry, shifted), some)
             at = end
 

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from drivers.dnp3.codec.app import Block, Iin, ranged
 from drivers.dnp3.codec.attributes import Attribute, AttributeType
-from drivers.dnp3.codec.objects import PointType, Role, Variation, variation
+from drivers.dnp3.codec.objects import PointType, Variation, variation
 from drivers.dnp3.codec.values import Columns, indexes
 
 from .database import EVENT_GROUP, STATIC_GROUP, Database, Table

@@ -103,8 +103,7 @@ class Requests:
     def _indications(self, block: Block) -> Iin:
         """Only DEVICE_RESTART can be written, and only to zero."""
         cols = columns(block)
-        assert cols.value is not None
-        if cols.index.tolist() != [_RESTART_BIT] or cols.value[0]:
+        if cols.index.tolist() != [_RESTART_BIT] or cols.values()[0]:
             return Iin.PARAMETER_ERROR
         self.restarted = False
         return Iin.NONE
@@ -121,8 +120,7 @@ class Requests:
 
     def _deadband(self, block: Block) -> Iin:
         table, iin, cols = self._database.tables[PointType.AI], Iin.NONE, columns(block)
-        assert cols.value is not None
-        for index, value in zip(cols.index.tolist(), cols.value.tolist(), strict=True):
+        for index, value in zip(cols.index.tolist(), cols.values().tolist(), strict=True):
             row = table.row(index)
             if row is None or not value >= 0 or not self._handler.deadband(index, value):
                 iin |= Iin.PARAMETER_ERROR

@@ -97,9 +97,9 @@ class OutstationServer:
         finally:
             self.close()
 
-    async def dial(self, host: str, port: int, *, timeout: float = 10.0) -> None:
+    async def dial(self, host: str, port: int, *, within: float = 10.0) -> None:
         """Connect to a master that listens; returns when the connection has ended."""
-        line = await connect_tcp(host, port, timeout=timeout)
+        line = await connect_tcp(host, port, within=within)
         self.attach(line)
         await asyncio.shield(line.closed)
 

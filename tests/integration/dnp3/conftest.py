@@ -87,7 +87,7 @@ async def pair(settings: OutstationSettings) -> AsyncIterator[Pair]:
     device = Device()
     server = OutstationServer(settings, database(), device, clock=lambda: START + 5)
     async with server.listen("127.0.0.1", 0) as port:
-        line = await connect_tcp("127.0.0.1", port, timeout=2)
+        line = await connect_tcp("127.0.0.1", port, within=2)
         faults: list[str] = []
         channel = MasterChannel(line, 1, on_fault=faults.append)
         both = Pair(server, device, Association(channel, 10, timeout=2))

@@ -24,12 +24,7 @@ def run(*arguments: str) -> tuple[int, list[str], str]:
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[str]:
     """`host:port` of a simulated RTU in a process of its own."""
-    code = (
-        "import typer, simulators.cli as c\n"
-        "app = typer.Typer()\n"
-        "c.add_commands(app)\n"
-        "app()\n"
-    )
+    code = "import typer, simulators.cli as c\napp = typer.Typer()\nc.add_commands(app)\napp()\n"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "simulate", "dnp3", "--port", "0"],
         stdout=subprocess.PIPE,

@@ -75,10 +75,11 @@ class Theirs:
     def values(self, point: PointType, *, events: bool = False) -> dict[int, float]:
         found: dict[int, float] = {}
         for report in self.reports:
-            if isinstance(report, Measurements) and report.point is point:
-                if report.is_event is events and report.columns.value is not None:
-                    cols = report.columns
-                    found |= zip(cols.index.tolist(), cols.value.tolist(), strict=True)
+            if not isinstance(report, Measurements) or report.point is not point:
+                continue
+            if report.is_event is events:
+                cols = report.columns
+                found |= zip(cols.index.tolist(), cols.values().tolist(), strict=True)
         return found
 
 
@@ -93,7 +94,7 @@ async def theirs() -> AsyncIterator[Theirs]:
     running = asyncio.ensure_future(runner.run())
     while runner.local_address is None:
         await asyncio.sleep(0.01)
-    line = await connect_tcp("127.0.0.1", runner.local_address[1], timeout=2)
+    line = await connect_tcp("127.0.0.1", runner.local_address[1], within=2)
     yield Theirs(Association(MasterChannel(line), 10, timeout=2), outstation, relays)
     line.close()
     await runner.stop()

@@ -75,7 +75,7 @@ async def shelf(tmp_path: Path) -> AsyncIterator[tuple[Association, Path]]:
     outstation = server()
     outstation.outstation._requests.files._store = FolderStore(tmp_path, writable=True)
     async with outstation.listen("127.0.0.1", 0) as port:
-        line = await connect_tcp("127.0.0.1", port, timeout=2)
+        line = await connect_tcp("127.0.0.1", port, within=2)
         yield Association(MasterChannel(line), 10, timeout=2), tmp_path
         line.close()
 
@@ -281,19 +281,17 @@ async def test_tls_asks_both_sides_for_their_certificate(tmp_path: Path) -> None
     outstation = server()
     async with outstation.listen("127.0.0.1", 0, context(server_tls, "rtu")) as port:
         line = await connect_tcp(
-            "127.0.0.1", port, timeout=3, tls=context(client_tls, "master"), name="rtu"
+            "127.0.0.1", port, within=3, tls=context(client_tls, "master"), name="rtu"
         )
         await check(line)
         line.close()
         with pytest.raises(LinkError):
             await connect_tcp(
-                "127.0.0.1", port, timeout=3, tls=context(client_tls, "master"), name="other"
+                "127.0.0.1", port, within=3, tls=context(client_tls, "master"), name="other"
             )
-        stranger = client_tls(
-            str(made["ca"]), str(made["stranger"]), str(made["stranger.key"])
-        )
+        stranger = client_tls(str(made["ca"]), str(made["stranger"]), str(made["stranger.key"]))
         with contextlib.suppress(LinkError):
-            line = await connect_tcp("127.0.0.1", port, timeout=3, tls=stranger, name="rtu")
+            line = await connect_tcp("127.0.0.1", port, within=3, tls=stranger, name="rtu")
             with pytest.raises(HubError):
                 await operations.integrity(Association(MasterChannel(line), 10, timeout=1))
             line.close()

@@ -17,10 +17,11 @@ Pair = Any
 def states(pair: Pair, point: PointType, *, events: bool) -> dict[int, float]:
     found: dict[int, float] = {}
     for report in pair.reports:
-        if isinstance(report, Measurements) and report.point is point:
-            if report.is_event is events and report.columns.value is not None:
-                cols = report.columns
-                found |= zip(cols.index.tolist(), cols.value.tolist(), strict=True)
+        if not isinstance(report, Measurements) or report.point is not point:
+            continue
+        if report.is_event is events:
+            cols = report.columns
+            found |= zip(cols.index.tolist(), cols.values().tolist(), strict=True)
     return found
 
 

@@ -404,7 +404,7 @@ async def test_an_outstation_that_calls_us_is_served() -> None:
 
 async def test_no_listener_is_a_link_error() -> None:
     driver = Dnp3Driver(Dnp3Tcp(name="x", host="127.0.0.1", port=1), (), FakeLink())
-    with pytest.raises(LinkError, match="127.0.0.1:1"):
+    with pytest.raises(LinkError, match=r"127\.0\.0\.1:1"):
         async with driver.open():
             pass
 

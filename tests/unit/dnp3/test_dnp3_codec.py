@@ -180,9 +180,7 @@ def test_events_recorded_from_another_stack_are_read() -> None:
         ("1E00000000", Iin.OBJECT_UNKNOWN),
     ],
 )
-def test_objects_that_cannot_be_are_refused_with_the_right_indication(
-    data: str, iin: Iin
-) -> None:
+def test_objects_that_cannot_be_are_refused_with_the_right_indication(data: str, iin: Iin) -> None:
     with pytest.raises(ObjectFault) as fault:
         list(blocks(octets(data), Function.RESPONSE))
     assert fault.value.iin == iin

@@ -49,6 +49,11 @@ _UPDATE = re.compile(r"Updated (\w+) (\d+): value=([\w.]+), flags=(\w+), timesta
 _ADDRESS = re.compile(r"- Configure the DUT to transmit .* to master address (\d+)")
 _SILENCE = re.compile(r"Expect no|no link layer frames are received|link layer timeout")
 _CHECK = re.compile(r"- Check that (?:no )?(?:binary|analog) control point (\d+)? ?operate")
+_WORDS = (
+    (re.compile(r"Cycle power"), "power"),
+    (re.compile(r"^- Change the control switch"), "local"),
+    (_SILENCE, "silence"),
+)
 _HEX = re.compile(r"([0-9A-F]{2} )*[0-9A-F]{2}$")
 
 
@@ -56,7 +61,7 @@ def script(log: str) -> tuple[list[Step], set[str]]:
     """The steps of a log, and which of the device's options it asked to change."""
     steps: list[Step] = []
     options: set[str] = set()
-    at, sending, updates = 0.0, False, 0
+    at, sending = 0.0, False
     for line in log.splitlines():
         if stamp := _STAMP.match(line):
             hour, minute, second, milli = map(int, stamp.groups())
@@ -64,12 +69,6 @@ def script(log: str) -> tuple[list[Step], set[str]]:
         elif line == "--P->":
             sending = True
             steps.append(Step(at, "sent"))
-        elif update := _UPDATE.match(line):
-            name, index, value, flags, time = update.groups()
-            number = STATES[value] if value in STATES else float(value)
-            change = TYPES[name], int(index), number, int(flags, 16), int(time)
-            steps.append(Step(at, "update", update=change))
-            updates += 1
         elif _HEX.match(line):
             if line.startswith("05 64") and (not sending or steps[-1].data):
                 steps.append(Step(at, "got"))
@@ -77,19 +76,28 @@ def script(log: str) -> tuple[list[Step], set[str]]:
             steps[-1].data += bytes.fromhex(line)
         else:
             sending = False
-            if "Cycle power" in line:
-                steps.append(Step(at, "power"))
-            elif address := _ADDRESS.match(line):
-                steps.append(Step(at, "master", data=bytes([int(address[1])])))
-            elif line.startswith("- Change the control switch"):
-                steps.append(Step(at, "local"))
-            elif check := _CHECK.match(line):
-                steps.append(Step(at, "check", data=(check[1] or "").encode()))
-            elif _SILENCE.search(line):
-                steps.append(Step(at, "silence"))
+            if step := told(line, at):
+                steps.append(step)
             elif line.startswith("- Configure"):
                 options.add(line)
     return steps, options
+
+
+def told(line: str, at: float) -> Step | None:
+    """What a line of words asks for or reports."""
+    if update := _UPDATE.match(line):
+        name, index, value, flags, time = update.groups()
+        number = STATES[value] if value in STATES else float(value)
+        change = TYPES[name], int(index), number, int(flags, 16), int(time)
+        return Step(at, "update", update=change)
+    if address := _ADDRESS.match(line):
+        return Step(at, "master", data=bytes([int(address[1])]))
+    if check := _CHECK.match(line):
+        return Step(at, "check", data=(check[1] or "").encode())
+    for text, what in _WORDS:
+        if text.search(line):
+            return Step(at, what)
+    return None
 
 
 class Relay(Handler):
@@ -256,10 +264,11 @@ class Replay:
         theirs = last_unsolicited(self.exchanges[-1].theirs)
         ours = last_unsolicited(self.exchanges[-1].ours)
         for frame in FrameParser().feed(sent):
-            if frame.data[2:3] == b"\0" and frame.data[1] & 0x10 and theirs is not None:
-                if frame.data[1] & 0x0F == theirs and ours is not None:
-                    data = bytes((frame.data[0], frame.data[1] & 0xF0 | ours, 0))
-                    return encode(Frame(frame.control, frame.dest, frame.source, data))
+            if frame.data[2:3] != b"\0" or not frame.data[1] & 0x10 or ours is None:
+                continue
+            if frame.data[1] & 0x0F == theirs:
+                data = bytes((frame.data[0], frame.data[1] & 0xF0 | ours, 0))
+                return encode(Frame(frame.control, frame.dest, frame.source, data))
         return sent
 
 
@@ -303,11 +312,8 @@ def decode(stream: list[bytes]) -> Iterator[tuple[Any, ...]]:
 def fragment(frame: Frame, data: bytes) -> tuple[Any, ...]:
     parsed = Fragment.parse(data)
     objects, fault = describe(parsed)
-    rows = [
-        tuple(item.get(key) for key in ("group", "variation", "index", "value", "flags", "time"))
-        + (item.get("status"),)
-        for item in objects
-    ]
+    keys = ("group", "variation", "index", "value", "flags", "time", "status")
+    rows = [tuple(item.get(key) for key in keys) for item in objects]
     static = {1, 3, 10, 20, 21, 30, 40}
     events = [row for row in rows if row[0] not in static]
     return (

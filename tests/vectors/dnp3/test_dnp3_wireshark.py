@@ -13,13 +13,15 @@ from drivers.dnp3.sniff import Message, sniff
 Object = dict[str, Any]
 
 MALFORMED = {"DNP3-Malformed.pcap", "direct_operate_crob_malform_but_good_crc.pcap"}
-# Where we read a frame otherwise than Wireshark 4.0.17, and why: (who, fields, reason).
+# Where we read a frame otherwise than Wireshark 4.0.17: who, which fields, why.
 DIFFERENCES: tuple[tuple[Callable[[str, dict[str, str]], bool], set[str], str], ...] = (
     (
         lambda _, row: row["dnp3.al.func"] == "131",
         {"iin", "objects", "sized"},
-        "an authentication response is a response and so carries internal indications (they equal"
-        " those of the response that follows); Wireshark decodes neither them nor its objects",
+        (
+            "an authentication response is a response and so carries internal indications (they equal"
+            " those of the response that follows); Wireshark decodes neither them nor its objects"
+        ),
     ),
     (
         lambda _, row: row["dnp3.al.func"] == "32",
@@ -44,8 +46,10 @@ DIFFERENCES: tuple[tuple[Callable[[str, dict[str, str]], bool], set[str], str], 
     (
         lambda name, row: name == "dnp3.pcap" and row["frame.number"] in REFUSED,
         {"objects", "point_index"},
-        "qualifier 0xED and group 255 do not exist: such objects are refused, while Wireshark"
-        " lists their headers",
+        (
+            "qualifier 0xED and group 255 do not exist: such objects are refused, while Wireshark"
+            " lists their headers"
+        ),
     ),
 )
 REFUSED = {"154", "156", "200", "203", "206", "209", "212"}
