@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add_commands(app: typer.Typer) -> None:
     """Add `simulate modbus` and `dnp3`; the group is shared with whoever else adds to it."""
-    from simulators.dnp3 import simulate as dnp3
+    from simulators.dnp3_cli import simulate as dnp3
 
     group = next((g.typer_instance for g in app.registered_groups if g.name == "simulate"), None)
     if group is None:

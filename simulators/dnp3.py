@@ -1,4 +1,4 @@
-"""`busbar simulate dnp3`: an RTU with a profile's points, moving values and working controls."""
+"""An RTU with a profile's points, moving values and working controls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import random
 import signal
 import time
-from typing import Annotated
 
 import typer
 
@@ -16,8 +15,7 @@ from drivers.dnp3.codec.attributes import Attribute
 from drivers.dnp3.codec.commands import CommandStatus, Control, Crob
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.outstation import Database, Handler, OutstationServer, OutstationSettings
-from hub import HubError
-from hub.kernel.profiles import Profile, Profiles
+from hub.kernel.profiles import Profile
 
 _NOMINAL = {"V": 20_000.0, "A": 120.0, "W": 4e6, "var": 8e5, "Hz": 50.0, "°C": 55.0, "%": 80.0}
 _CLOSED, _OPEN, _MOVING = 2.0, 1.0, 0.0
@@ -132,30 +130,7 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def simulate(
-    profile: Annotated[str, typer.Option(help="Profile of the RTU.")] = "generic/dnp3_rtu",
-    host: str = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = the system chooses.")] = 20000,
-    address: Annotated[int, typer.Option(min=0, max=65519, help="Link address.")] = 10,
-    master: Annotated[int, typer.Option(min=-1, max=65519, help="Of the master; -1: any.")] = -1,
-    speed: Annotated[float, typer.Option(min=0.001, help="Simulated seconds a second.")] = 1.0,
-    seed: int = 1,
-    local: Annotated[bool, typer.Option(help="In local control: refuse every output.")] = False,
-) -> None:
-    """Serve a DNP3 outstation over TCP: moving values, events, controls that answer."""
-    try:
-        rtu = Rtu(Profiles().find(profile), seed=seed, speed=speed)
-        rtu.local = local
-        settings = OutstationSettings(
-            address=address, master=None if master < 0 else master, need_time=True
-        )
-        asyncio.run(_serve(rtu, settings, host, port))
-    except HubError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-
-
-async def _serve(rtu: Rtu, settings: OutstationSettings, host: str, port: int) -> None:
+async def serve(rtu: Rtu, settings: OutstationSettings, host: str, port: int) -> None:
     """Until SIGINT or SIGTERM."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

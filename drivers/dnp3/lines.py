@@ -208,6 +208,12 @@ class SerialLine(Line):
         self._end(None)
 
 
+def lost(name: str, reason: BaseException | None) -> LinkError:
+    """Why a line is gone, as an error. AuthError when TLS was refused by either side."""
+    text = f"{name}: {reason or 'the other end closed the connection'}"
+    return AuthError(text) if isinstance(reason, ssl.SSLError) else LinkError(text)
+
+
 async def connect_tcp(
     host: str, port: int, *, within: float, tls: ssl.SSLContext | None = None, name: str = ""
 ) -> StreamLine:

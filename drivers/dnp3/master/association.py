@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 
 from drivers.dnp3.codec.app import NO_RESPONSE, Block, Control, Fragment, Function, Iin, ObjectFault
+from drivers.dnp3.lines import lost
 from hub import LinkError, NoResponse, ProtocolError
 
 from .channel import MasterChannel, Priority
@@ -125,6 +126,9 @@ class Association:
         taker: Taker | None = None,
     ) -> Response:
         self.last_sent = None
+        line = self.channel.line
+        if not line.is_open:
+            raise lost(line.name, line.closed.result())
         sequence = self._sequence
         self._sequence = (sequence + 1) & 0x0F
         data = Fragment(Control(sequence), function, objects).encode()
@@ -133,8 +137,8 @@ class Association:
         pending = _Pending(sequence, origin, taker or self.on_reports)
         self._pending = None if silent else pending
         try:
-            await self.channel.send(data, self.address if dest is None else dest)
             self.last_sent, self.requests = function, self.requests + 1
+            await self.channel.send(data, self.address if dest is None else dest)
             if silent:
                 return Response(Iin.NONE, [], sent, time.monotonic())
             await self._gather(pending, within)
@@ -235,9 +239,9 @@ class Association:
             self.channel.fault(str(error))
 
 
-def _closer(pending: _Pending, name: str) -> Callable[[object], None]:
-    def close(_: object) -> None:
+def _closer(pending: _Pending, name: str) -> Callable[[asyncio.Future[BaseException | None]], None]:
+    def close(closed: asyncio.Future[BaseException | None]) -> None:
         if not pending.done.done():
-            pending.done.set_exception(LinkError(f"{name}: the connection was lost"))
+            pending.done.set_exception(lost(name, closed.result()))
 
     return close

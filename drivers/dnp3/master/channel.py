@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from drivers.dnp3.codec.link import BROADCASTS, Frame, FrameParser, Primary, Secondary
 from drivers.dnp3.codec.station import Station
-from drivers.dnp3.lines import Line
-from hub import LinkError, NoResponse
+from drivers.dnp3.lines import Line, lost
+from hub import NoResponse
 
 if TYPE_CHECKING:
     from .association import Association
@@ -175,4 +175,4 @@ class MasterChannel:
     async def wait_closed(self) -> None:
         """Return never but by LinkError, when the line is gone."""
         reason = await asyncio.shield(self.line.closed)
-        raise LinkError(f"{self.line.name}: {reason or 'the other end closed the connection'}")
+        raise lost(self.line.name, reason)

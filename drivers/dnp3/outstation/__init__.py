@@ -2,6 +2,7 @@
 
 from .core import Outstation
 from .database import Database, Defaults
+from .exposure import Exposed, Exposure, ExposureHandler, Orders
 from .files import FileStore, FolderStore
 from .handler import Handler
 from .server import OutstationServer
@@ -10,9 +11,13 @@ from .settings import OutstationSettings
 __all__ = [
     "Database",
     "Defaults",
+    "Exposed",
+    "Exposure",
+    "ExposureHandler",
     "FileStore",
     "FolderStore",
     "Handler",
+    "Orders",
     "Outstation",
     "OutstationServer",
     "OutstationSettings",

@@ -34,7 +34,7 @@ class EventBuffer:
     def __init__(self, capacity: Callable[[PointType], int]) -> None:
         self._capacity = capacity
         self._events: dict[int, Event] = {}
-        self._count: dict[PointType, int] = {}
+        self._of_type: dict[PointType, dict[int, Event]] = {}
         self._next = 0
         self.overflowed = False
         self.added: Callable[[], None] = lambda: None
@@ -47,13 +47,12 @@ class EventBuffer:
         room = self._capacity(event.point)
         if room == 0:
             return
-        if self._count.get(event.point, 0) >= room:
-            oldest = next(e for e in self._events.values() if e.point is event.point)
-            self._drop(oldest)
+        alike = self._of_type.setdefault(event.point, {})
+        if len(alike) >= room:
+            self._drop(next(iter(alike.values())))
             self.overflowed = True
         event.number, self._next = self._next, self._next + 1
-        self._events[event.number] = event
-        self._count[event.point] = self._count.get(event.point, 0) + 1
+        self._events[event.number] = alike[event.number] = event
         self.added()
 
     def waiting(self, classes: Iterable[int] = (1, 2, 3)) -> Iterator[Event]:
@@ -79,7 +78,7 @@ class EventBuffer:
             if event is not None:
                 self._drop(event)
         if self.overflowed and all(
-            count < self._capacity(point) for point, count in self._count.items()
+            len(alike) < self._capacity(point) for point, alike in self._of_type.items()
         ):
             self.overflowed = False
 
@@ -98,4 +97,4 @@ class EventBuffer:
 
     def _drop(self, event: Event) -> None:
         del self._events[event.number]
-        self._count[event.point] -= 1
+        del self._of_type[event.point][event.number]

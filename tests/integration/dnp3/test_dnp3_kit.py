@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class Willing(Handler):
 
 class TestDnp3(DriverKit):
     driver, session = Dnp3Driver, Dnp3Session
-    config = {
+    config: ClassVar[Mapping[str, Any]] = {
         "driver": "dnp3-tcp",
         "name": "line",
         "host": "127.0.0.1",

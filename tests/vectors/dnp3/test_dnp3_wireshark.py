@@ -19,8 +19,8 @@ DIFFERENCES: tuple[tuple[Callable[[str, dict[str, str]], bool], set[str], str], 
         lambda _, row: row["dnp3.al.func"] == "131",
         {"iin", "objects", "sized"},
         (
-            "an authentication response is a response and so carries internal indications (equal"
-            " to those of the response that follows); Wireshark decodes neither them nor its objects"
+            "an authentication response is a response and so carries internal indications (those"
+            " of the response that follows); Wireshark decodes neither them nor its objects"
         ),
     ),
     (
