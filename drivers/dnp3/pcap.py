@@ -132,6 +132,9 @@ def _internet(number: int, time: float, data: bytes) -> Packet | None:
     return None
 
 
+_PATIENCE = 16  # segments to wait for one that was not captured
+
+
 class TcpOrder:
     """Gives the payloads of one direction of a connection in order, each octet once."""
 
@@ -150,11 +153,18 @@ class TcpOrder:
             self._next = packet.sequence
         if packet.payload:
             self._early[packet.sequence] = packet.payload
+        return self._take(patience=_PATIENCE)
+
+    def flush(self) -> bytes:
+        """What is left at the end, whatever is missing before it."""
+        return self._take(patience=0)
+
+    def _take(self, patience: int) -> bytes:
         out = b""
         for sequence in sorted(self._early, key=self._behind):
             ahead = self._behind(sequence)
             payload = self._early[sequence]
-            if ahead > 0 and len(self._early) < 64:
+            if ahead > 0 and len(self._early) <= patience:
                 break
             del self._early[sequence]
             fresh = payload[-ahead:] if ahead < 0 else payload

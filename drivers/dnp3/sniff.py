@@ -54,6 +54,8 @@ def sniff(packets: Iterable[Packet], faults: list[tuple[int, str]]) -> Iterator[
         if stream is None:
             stream = streams[key] = _Stream(faults)
         yield from stream.feed(packet)
+    for stream in streams.values():
+        yield from stream.finish()
 
 
 class _Stream:
@@ -62,6 +64,7 @@ class _Stream:
     def __init__(self, faults: list[tuple[int, str]]) -> None:
         self._faults = faults
         self._frame = 0
+        self._last: Packet | None = None
         self._order = TcpOrder()
         self._parser = FrameParser(self._fault)
         self._partial: dict[tuple[int, int], Reassembler] = {}
@@ -76,6 +79,15 @@ class _Stream:
             data = packet.payload
         else:
             data = self._order.feed(packet)
+        self._last = packet
+        yield from self._read(packet, data)
+
+    def finish(self) -> Iterator[Message]:
+        """What came behind a gap and was still held back."""
+        if self._last is not None:
+            yield from self._read(self._last, self._order.flush())
+
+    def _read(self, packet: Packet, data: bytes) -> Iterator[Message]:
         for frame in self._parser.feed(data):
             fragment = self._assemble(frame)
             if fragment is not None:
