@@ -27,7 +27,7 @@ from hub import (
     quality,
 )
 
-from .codec.app import Function
+from .codec.app import Function, Iin
 from .codec.commands import CommandStatus, Control
 from .codec.objects import PointType
 from .config import Controls, Dnp3Config, Dnp3Device
@@ -48,6 +48,7 @@ from .peer import Peer
 
 _MAX_QUEUED = 200_000  # readings that wait for the hub; beyond, events stay with the outstation
 Worker = Callable[[Peer, Point, Control], Awaitable[CommandStatus]]
+_MAX_SPANS = 50  # ranges in one request: devices take only so many headers
 INVALID = Validity.INVALID
 _IRREVERSIBLE = (Function.OPERATE, Function.DIRECT_OPERATE)
 
@@ -56,6 +57,7 @@ class _Plan(Struct, frozen=True):
     points: tuple[Point, ...]
     spans: list[tuple[PointType, int, int]]
     ids: NDArray[np.uint32]
+    exact: bool = False
 
 
 class Dnp3Session(Session):
@@ -125,9 +127,24 @@ class Dnp3Session(Session):
         found: list[Report] = []
         peer = self._peer(points[0].device)
         plan = self._plan(points)
-        await operations.read_ranges(peer.association, plan.spans, found.extend)
-        batch = self._images[points[0].device].readings(found, self._link.now(), Cause.POLL)
-        return _complete(batch, plan.ids, self._link.now())
+        refused = await self._ranges(peer, plan, found)
+        image, now = self._images[peer.device.name], self._link.now()
+        batch = _complete(image.readings(found, now, Cause.POLL), plan.ids, now)
+        lacking = bool(np.isnan(batch.value).any())
+        if refused and lacking and not plan.exact:
+            # Some devices answer nothing when one index of a range does not exist.
+            self._plans[id(points)] = _Plan(points, spans(points, 0), plan.ids, exact=True)
+            return await self.read(points)
+        return batch
+
+    @staticmethod
+    async def _ranges(peer: Peer, plan: "_Plan", found: list[Report]) -> bool:
+        """Read the spans of a plan; whether the outstation refused some of it."""
+        iin = Iin.NONE
+        for at in range(0, len(plan.spans), _MAX_SPANS):
+            some = plan.spans[at : at + _MAX_SPANS]
+            iin |= (await operations.read_ranges(peer.association, some, found.extend)).iin
+        return bool(iin & Iin.PARAMETER_ERROR)
 
     async def events(self) -> AsyncIterator[ReadingBatch]:
         """What the outstations report by themselves or to our own polls; LinkError at the end."""

@@ -51,7 +51,7 @@ class OutstationServer:
         )
         self._wire = on_wire or (lambda sent, data: None)
         self._line: Line | None = None
-        self._peer = settings.master if settings.master is not None else 1
+        self._peer = settings.master  # None: whoever speaks first
         self._timer: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._woken = False
@@ -141,7 +141,7 @@ class OutstationServer:
                 self._peer = delivery.source
             answers = self.outstation.receive(delivery.data, time.monotonic(), delivery.broadcast)
             for fragment in answers:
-                out += self._station.send(fragment, self._peer)
+                out += self._station.send(fragment, delivery.source)
         self._write(out)
         self._after()
 
@@ -159,10 +159,11 @@ class OutstationServer:
 
     def _tick(self) -> None:
         self._woken = False
-        if self._line is None or not self._line.has_peer:
+        peer = self._peer
+        if self._line is None or not self._line.has_peer or peer is None:
             return
         fragments = self.outstation.tick(time.monotonic())
-        self._write(b"".join(self._station.send(data, self._peer) for data in fragments))
+        self._write(b"".join(self._station.send(data, peer) for data in fragments))
         self._after()
 
     def _after(self) -> None:
@@ -172,7 +173,8 @@ class OutstationServer:
             self._timer.cancel()
             self._timer = None
         deadline = self.outstation.deadline()
-        if deadline is not None and self._line is not None and self._line.has_peer:
+        ready = self._line is not None and self._line.has_peer and self._peer is not None
+        if deadline is not None and ready:
             wait = max(0.0, deadline - time.monotonic())
             self._timer = loop.call_later(wait, self._tick)
         if self._idle is not None:
@@ -183,6 +185,7 @@ class OutstationServer:
 
     def _ask(self) -> None:
         """Nothing was heard for long: ask for the link's state, give up when none comes."""
-        self._write(self._station.primary(Primary.REQUEST_LINK_STATUS, self._peer))
+        if self._peer is not None:
+            self._write(self._station.primary(Primary.REQUEST_LINK_STATUS, self._peer))
         loop = asyncio.get_running_loop()
         self._idle = loop.call_later(_STATUS_WAIT, self._drop_line)

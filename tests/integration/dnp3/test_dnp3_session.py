@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from drivers.dnp3.codec.commands import CommandStatus, Control
@@ -13,6 +14,7 @@ from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.config import Dnp3Config, Dnp3Listen, Dnp3Tcp
 from drivers.dnp3.driver import Dnp3Driver
 from drivers.dnp3.outstation import Database, Handler, OutstationServer, OutstationSettings
+from drivers.dnp3.outstation.database import Table
 from hub import (
     Cause,
     Command,
@@ -85,8 +87,6 @@ class Plant(Handler):
 
 
 def database() -> Database:
-    import numpy as np
-
     found = Database(
         {
             PointType.AI: range(10),
@@ -198,6 +198,28 @@ async def test_a_point_that_is_not_there_reads_invalid(rig: Rig) -> None:
     assert set(found) == {p.id for p in rig.points}
     assert found[rig.point("absent").id] == Validity.INVALID
     assert found[1] == Validity.GOOD
+
+
+async def test_an_outstation_that_refuses_whole_ranges_is_read_point_by_point(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drivers.dnp3.outstation import reading
+
+    lenient = reading.rows_of
+
+    def strict(table: Any, block: Any, fault: Any = None) -> list[tuple[int, int]]:
+        rows = lenient(table, block, fault)
+        return rows if sum(end - first for first, end in rows) == block.count else []
+
+    monkeypatch.setattr(reading, "rows_of", strict)
+    await rig.session.startup()
+    rig.database.tables[PointType.AI] = Table(
+        PointType.AI, [0, 7], rig.database.tables[PointType.AI].defaults
+    )
+    rig.database.load(PointType.AI, np.array([5.0, 6.0]), 0x01, START)
+    for _ in range(2):
+        batch = await rig.session.read(rig.points[:2])
+        assert values(batch) == {1: 5.0, 2: 6.0}
 
 
 async def test_flags_become_quality(rig: Rig) -> None:
