@@ -22,11 +22,19 @@ class Packet(Struct, frozen=True):
 
 
 def packets(path: Path) -> Iterator[Packet]:
-    """All TCP and UDP packets of a capture, as they stand in the file."""
-    for number, (time, link, data) in enumerate(_records(path.read_bytes()), 1):
-        packet = _internet(number, time, _strip(link, data))
-        if packet is not None:
-            yield packet
+    """All TCP and UDP packets of a capture file, as they stand in it."""
+    return parse(path.read_bytes())
+
+
+def parse(raw: bytes) -> Iterator[Packet]:
+    """The packets of a capture; ProtocolError where it is none or breaks off."""
+    try:
+        for number, (time, link, data) in enumerate(_records(raw), 1):
+            packet = _internet(number, time, _strip(link, data))
+            if packet is not None:
+                yield packet
+    except (struct.error, IndexError) as error:
+        raise ProtocolError(f"broken capture: {error}") from error
 
 
 def _records(raw: bytes) -> Iterator[tuple[float, int, bytes]]:

@@ -57,8 +57,14 @@ class Columns(Struct, frozen=True):
 
 
 def rows(block: Block) -> NDArray[Any]:
-    """Fixed-size objects as numpy records, with `index` among the fields when they carry one."""
-    return np.frombuffer(block.data, record(block.variation, block.prefix), block.count or 0)
+    """Fixed-size objects as numpy records, with `index` among the fields when they carry one.
+
+    ProtocolError for a header that only names objects.
+    """
+    layout, count = record(block.variation, block.prefix), block.count or 0
+    if len(block.data) != layout.itemsize * count:
+        raise ProtocolError(f"{block} names {count} objects without carrying them")
+    return np.frombuffer(block.data, layout, count)
 
 
 def indexes(block: Block) -> Index:

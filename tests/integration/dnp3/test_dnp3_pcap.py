@@ -6,9 +6,11 @@ import struct
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drivers.dnp3.codec.link import Frame, encode
-from drivers.dnp3.pcap import Packet, packets
+from drivers.dnp3.pcap import Packet, packets, parse
 from drivers.dnp3.sniff import sniff
 from hub import ProtocolError
 
@@ -67,6 +69,15 @@ def test_a_fragment_is_found_in_every_kind_of_capture(kind: str, tmp_path: Path)
     [message] = sniff(packets(file), [])
     assert (message.frame, message.function, message.destination) == (1, 1, 10)
     assert message.time == pytest.approx(1000, abs=1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(FILES)), st.integers(0, 200), st.binary(min_size=1, max_size=4))
+def test_a_damaged_capture_is_read_as_far_as_it_goes(kind: str, place: int, junk: bytes) -> None:
+    data = FILES[kind]
+    damaged = data[:place] + junk + data[place + len(junk) :]
+    with contextlib.suppress(ProtocolError):
+        list(sniff(parse(damaged), []))
 
 
 @pytest.mark.parametrize("data", [b"", b"\xd4\xc3\xb2\xa1", FILES["pcapng"][:40], bytes(100)])
