@@ -146,8 +146,8 @@ def describe(fragment: Fragment) -> tuple[list[dict[str, Any]], str | None]:
     try:
         for block in fragment.blocks():
             found = _objects(block, base, asked=fragment.function not in RESPONSES)
-            if block.group == 51 and found:
-                base = int(columns(block).time[-1])  # type: ignore[index]
+            if block.group == 51 and block.count and block.data:
+                base = int(columns(block).times()[-1])
             out += found
     except ProtocolError as error:
         return out, str(error)

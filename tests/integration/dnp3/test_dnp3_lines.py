@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from drivers.dnp3.codec.app import Function
 from drivers.dnp3.codec.commands import CommandStatus, Control, ControlCode, Crob
 from drivers.dnp3.codec.files import FileStatus, FileType
 from drivers.dnp3.codec.objects import PointType
@@ -410,3 +411,43 @@ async def test_a_peer_that_reads_nothing_is_dropped() -> None:
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
         del reader
+
+
+ANSWERS = [
+    "C08100001E050000020141200000014130000001410000",
+    "C0810000020228010001000106 4CE3F9A101",
+    "E0810000160128020000000102000000010001030000 00",
+    "F08200001E0117010001FF000000",
+    "C081000034020701DC05",
+    "C08100000C011701020301640000006400000000",
+]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_master_survives_any_answer_and_asks_on(seed: int) -> None:
+    noise = random.Random(seed)
+    bus = Bus()
+    peer = Association(MasterChannel(bus.end()), 10, timeout=0.02)
+    rtu = bus.end()
+    requests: list[bytes] = []
+    rtu.on_data = requests.append
+    from drivers.dnp3.codec.station import Station
+
+    station = Station(10, master=False)
+    for n in range(60):
+        asked = asyncio.ensure_future(operations.read_ranges(peer, [(PointType.AI, 0, 2)]))
+        await asyncio.sleep(0)
+        for _ in range(noise.randrange(4)):
+            data = bytearray(bytes.fromhex(noise.choice(ANSWERS).replace(" ", "")))
+            data[0] = data[0] & 0xF0 | noise.choice((n % 16, noise.randrange(16)))
+            for _ in range(noise.randrange(3)):
+                data[noise.randrange(len(data))] = noise.randrange(256)
+            rtu.write(station.send(bytes(data[: noise.randrange(2, len(data) + 1)]), 1))
+            await asyncio.sleep(0)
+        with contextlib.suppress(HubError):
+            await asked
+    outstation = server(20)
+    outstation.attach(rtu)
+    answer = await peer.request(Function.READ, operations.CLASSES[0], within=1)
+    assert len(answer.fragments) == 1
+    outstation.close()
