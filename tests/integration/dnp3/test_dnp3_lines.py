@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime as dt
 import os
 import random
 from collections.abc import AsyncIterator
@@ -16,7 +15,7 @@ from drivers.dnp3.codec.app import Function
 from drivers.dnp3.codec.commands import CommandStatus, Control, ControlCode, Crob
 from drivers.dnp3.codec.files import FileStatus, FileType
 from drivers.dnp3.codec.objects import PointType
-from drivers.dnp3.lines import Line, client_tls, connect_tcp, open_serial, open_udp, server_tls
+from drivers.dnp3.lines import Line, connect_tcp, open_serial, open_udp
 from drivers.dnp3.master import Association, FileError, MasterChannel, Measurements, operations
 from drivers.dnp3.master import files as transfer
 from drivers.dnp3.outstation import (
@@ -26,7 +25,7 @@ from drivers.dnp3.outstation import (
     OutstationServer,
     OutstationSettings,
 )
-from hub import HubError, LinkError, NoResponse
+from hub import HubError, NoResponse
 
 START = 1_700_000_000_000
 
@@ -209,93 +208,6 @@ async def test_many_outstations_share_a_line() -> None:
     await operations.integrity(peers[0])
     operated = [o.outstation._handler.operated for o in outstations]  # type: ignore[attr-defined]
     assert operated == [[3]] * 10
-
-
-def authority(folder: Path) -> dict[str, Path]:
-    """A certificate authority with a certificate for each side, and a stranger's."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    now = dt.datetime.now(dt.UTC)
-    made: dict[str, Path] = {}
-
-    def certificate(name: str, issuer: Any, issuer_key: Any, own: Any) -> Any:
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer or subject)
-            .public_key(own.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), True)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False
-            )
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), False)
-        )
-        if issuer is None:
-            usage = dict.fromkeys(
-                (
-                    "digital_signature", "content_commitment", "key_encipherment",
-                    "data_encipherment", "key_agreement", "encipher_only", "decipher_only",
-                ),
-                False,
-            )  # fmt: skip
-            builder = builder.add_extension(
-                x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), True
-            )
-        return builder.sign(issuer_key, hashes.SHA256())
-
-    def write(name: str, cert: Any, key: Any) -> None:
-        made[name] = folder / f"{name}.pem"
-        made[name].write_bytes(cert.public_bytes(serialization.Encoding.PEM))
-        made[f"{name}.key"] = folder / f"{name}.key"
-        made[f"{name}.key"].write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-
-    for root in ("ca", "stranger-ca"):
-        root_key = ec.generate_private_key(ec.SECP256R1())
-        root_cert = certificate(root, None, root_key, root_key)
-        write(root, root_cert, root_key)
-        for name in ("rtu", "master") if root == "ca" else ("stranger",):
-            key = ec.generate_private_key(ec.SECP256R1())
-            write(name, certificate(name, root_cert.subject, root_key, key), key)
-    return made
-
-
-async def test_tls_asks_both_sides_for_their_certificate(tmp_path: Path) -> None:
-    made = await asyncio.to_thread(authority, tmp_path)
-
-    def context(maker: Any, name: str) -> Any:
-        return maker(str(made["ca"]), str(made[name]), str(made[f"{name}.key"]))
-
-    outstation = server()
-    async with outstation.listen("127.0.0.1", 0, context(server_tls, "rtu")) as port:
-        line = await connect_tcp(
-            "127.0.0.1", port, within=3, tls=context(client_tls, "master"), name="rtu"
-        )
-        await check(line)
-        line.close()
-        with pytest.raises(LinkError):
-            await connect_tcp(
-                "127.0.0.1", port, within=3, tls=context(client_tls, "master"), name="other"
-            )
-        stranger = client_tls(str(made["ca"]), str(made["stranger"]), str(made["stranger.key"]))
-        with contextlib.suppress(LinkError):
-            line = await connect_tcp("127.0.0.1", port, within=3, tls=stranger, name="rtu")
-            with pytest.raises(HubError):
-                await operations.integrity(Association(MasterChannel(line), 10, timeout=1))
-            line.close()
 
 
 class Wild(Line):

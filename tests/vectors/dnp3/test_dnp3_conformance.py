@@ -1,27 +1,11 @@
 """Our outstation in a recorded conformance test of another one: 93 procedures."""
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from tests.vectors.dnp3 import conformance as player
 
-def load() -> ModuleType:
-    """The script player beside this file."""
-    spec = importlib.util.spec_from_file_location(
-        "dnp3_conformance_player", Path(__file__).with_name("conformance.py")
-    )
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-player = load()
 README = Path(__file__).parents[3] / "drivers" / "dnp3" / "README.md"
 # Where we differ from the recorded device and still do what the procedure demands.
 ACCEPTED = {
