@@ -16,9 +16,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from hub import ProtocolError
-
 from drivers.iec61850 import ber
+from hub import ProtocolError
 
 ARRAY, STRUCTURE, BOOLEAN, BIT_STRING, INTEGER, UNSIGNED, FLOAT = 1, 2, 3, 4, 5, 6, 7
 OCTET_STRING, VISIBLE_STRING, GENERALIZED_TIME, BINARY_TIME, BCD = 9, 10, 11, 12, 13

@@ -4,9 +4,8 @@ import datetime as dt
 
 from msgspec import Struct
 
-from hub import ProtocolError
-
 from drivers.iec61850 import ber
+from hub import ProtocolError
 
 
 class FileEntry(Struct, frozen=True):

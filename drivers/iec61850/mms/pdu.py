@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from hub import HubError, ProtocolError
-
 from drivers.iec61850 import ber
+from hub import HubError, ProtocolError
 
 REQUEST, RESPONSE, ERROR, UNCONFIRMED, REJECT = 0xA0, 0xA1, 0xA2, 0xA3, 0xA4
 CANCEL_REQUEST, CANCEL_RESPONSE, CANCEL_ERROR = 0x85, 0x86, 0xA7

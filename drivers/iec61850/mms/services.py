@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from drivers.iec61850 import ber
 from hub import ProtocolError
 
-from drivers.iec61850 import ber
 from . import data, pdu, types
 from .data import AccessError, Value
 from .pdu import ObjectName

@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from drivers.iec61850 import ber
 from hub import ProtocolError
 
-from drivers.iec61850 import ber
 from . import data
 
 
