@@ -128,7 +128,8 @@ class Association(asyncio.Protocol):
             if self.lost.done():
                 raise LinkError("the association is closed")
             invoke = self._invoke = self._invoke % 0x7FFFFFFF + 1
-            future = self._pending[invoke] = self._loop.create_future()
+            future: asyncio.Future[Answer] = self._loop.create_future()
+            self._pending[invoke] = future
             limit = timeout or self.options.request_timeout
             timer = self._loop.call_later(limit, self._expire, invoke, limit)
             try:
