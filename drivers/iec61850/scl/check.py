@@ -98,11 +98,12 @@ def _attributes(element: Element) -> Iterator[tuple[int, str]]:
 
 
 def _doubles(elements: Iterable[Element], key: str) -> Iterator[tuple[int, str]]:
-    seen: dict[str, int] = {}
+    """A setting may appear twice, as the active (SG) and as the edited value (SE)."""
+    seen: dict[tuple[str, str], int] = {}
     for element in elements:
-        name = element.get(key)
+        name = element.get(key), element.get("fc")
         if name in seen:
-            yield element.line, f"{element.tag} {name!r} again (first in line {seen[name]})"
+            yield element.line, f"{element.tag} {name[0]!r} again (first in line {seen[name]})"
         seen.setdefault(name, element.line)
 
 
