@@ -233,9 +233,8 @@ class Controls:
 
     async def _terminated(self, future: "asyncio.Future[ApplicationError | None]") -> Result:
         lost = self._client.association.lost
-        await asyncio.wait(
-            {future, lost}, return_when=asyncio.FIRST_COMPLETED, timeout=self._timeout
-        )
+        both: set[asyncio.Future[Any]] = {future, lost}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED, timeout=self._timeout)
         if future.done():
             error = future.result()
             return error.result if error else Result(outcome=Outcome.DONE, detail="terminated")

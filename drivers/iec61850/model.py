@@ -1,6 +1,8 @@
 """The data model of an IED as MMS types, from the device itself or from its SCL file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct, field
 
@@ -14,6 +16,8 @@ from .mms.types import Type
 from .scl.document import Device, Ied, Node
 from .scl.templates import mms_type
 
+T = TypeVar("T")
+
 _FCS = ("ST", "MX", "SP", "SV", "CF", "DC", "SG", "SE", "SR", "OR", "BL", "EX", "CO", "US", "MS")
 
 
@@ -24,6 +28,7 @@ class LogicalDevice(Struct, frozen=True, kw_only=True):
     """
 
     domain: str
+    names: list[str] = field(default_factory=list)
     nodes: dict[str, Type] = field(default_factory=dict)
     data_sets: dict[str, tuple[ObjectName, ...]] = field(default_factory=dict)
 
@@ -92,19 +97,40 @@ def leaves(kind: Type, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         yield from leaves(part, (*path, name))
 
 
-async def discover(client: Client) -> Model:
-    """Ask the device for everything; types come a logical node at a time."""
+async def discover(client: Client, known: Model | None = None) -> Model:
+    """Ask the device for everything, as many questions at once as it allows.
+
+    known: from an earlier association; its types hold where the device still has the same names.
+    """
     model = Model()
     for domain in await client.domains():
         names = await client.variables(domain)
-        device = LogicalDevice(domain=domain)
-        for node in [name for name in names if "$" not in name]:
-            device.nodes[node] = await _node_type(client, domain, node, names)
-        for name in await client.data_sets(domain):
-            members, _ = await client.members(ObjectName(name, domain))
-            device.data_sets[name] = tuple(members)
-        model.devices[domain] = device
+        before = known.devices.get(domain) if known else None
+        if before is not None and before.names == names:
+            nodes = before.nodes
+        else:
+            tops = [name for name in names if "$" not in name]
+            asked = (_node_type(client, domain, node, names) for node in tops)
+            nodes = dict(zip(tops, await gather(asked), strict=True))
+        sets = await client.data_sets(domain)
+        lists = await gather(client.members(ObjectName(name, domain)) for name in sets)
+        model.devices[domain] = LogicalDevice(
+            domain=domain,
+            names=names,
+            nodes=nodes,
+            data_sets={name: tuple(found) for name, (found, _) in zip(sets, lists, strict=True)},
+        )
     return model
+
+
+async def gather(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Answers in order; the first failure cancels the rest."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(question) for question in questions]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 async def _node_type(client: Client, domain: str, node: str, names: list[str]) -> Type:
