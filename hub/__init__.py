@@ -41,6 +41,7 @@ from hub.contract.journal import (
     Record,
     Stream,
 )
+from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.plugin import Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
 from hub.contract.readings import (
@@ -85,6 +86,7 @@ __all__ = [
     "Kind",
     "Link",
     "LinkError",
+    "Measurement",
     "NoResponse",
     "Node",
     "NotFound",
@@ -97,6 +99,7 @@ __all__ = [
     "ProtocolError",
     "ReadingBatch",
     "ReadingStore",
+    "ReadingType",
     "Record",
     "Result",
     "Role",
@@ -108,5 +111,6 @@ __all__ = [
     "Unsupported",
     "Validity",
     "hookimpl",
+    "measurements",
     "quality",
 ]
