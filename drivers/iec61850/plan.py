@@ -143,18 +143,14 @@ def numeric(value: Any) -> tuple[float, str | None]:
 
     A two-bit string is a double point as the hub counts them; times are seconds since 1970.
     """
+    if isinstance(value, str | bytes):
+        return math.nan, value if isinstance(value, str) else value.hex()
     if isinstance(value, bool | int | float):
         return float(value), None
     if isinstance(value, Bits):
         return float(value.value), None
-    if isinstance(value, UtcTime):
+    if isinstance(value, UtcTime | BinaryTime) and value.us is not None:
         return value.us / 1e6, None
-    if isinstance(value, BinaryTime):
-        return math.nan if value.us is None else value.us / 1e6, None
-    if isinstance(value, str):
-        return math.nan, value
-    if isinstance(value, bytes):
-        return math.nan, value.hex()
     return math.nan, None
 
 

@@ -140,7 +140,7 @@ def _path(kind: Any, names: Sequence[str]) -> Path | None:
 
 
 def _names(kind: Any, path: Path) -> list[str]:
-    out = []
+    out: list[str] = []
     for index in path:
         if kind is None or index >= len(kind.fields):
             return out
