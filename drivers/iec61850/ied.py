@@ -13,7 +13,7 @@ from .client import Client
 from .control import Controls
 from .mms import services
 from .mms.pdu import ObjectName
-from .model import Model, discover
+from .model import Model, discover, gather
 from .reports import Block, Report, Wish
 from .settings import SettingGroups
 
@@ -60,8 +60,8 @@ class Ied:
 
     async def blocks(self) -> list[Block]:
         """All report control blocks with their present values."""
-        found = list(self.model.report_blocks())
-        return [await reports.read_block(self.client, name, kind) for name, kind in found]
+        found = self.model.report_blocks()
+        return await gather(reports.read_block(self.client, name, kind) for name, kind in found)
 
     async def members(self, reference: str) -> Sequence[ObjectName]:
         """Members of the data set `LD/LN$name`."""

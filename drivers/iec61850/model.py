@@ -112,6 +112,7 @@ async def discover(client: Client, known: Model | None = None) -> Model:
             tops = [name for name in names if "$" not in name]
             asked = (_node_type(client, domain, node, names) for node in tops)
             nodes = dict(zip(tops, await gather(asked), strict=True))
+            _add_blocks(nodes, names)
         sets = await client.data_sets(domain)
         lists = await gather(client.members(ObjectName(name, domain)) for name in sets)
         model.devices[domain] = LogicalDevice(
@@ -121,6 +122,21 @@ async def discover(client: Client, known: Model | None = None) -> Model:
             data_sets={name: tuple(found) for name, (found, _) in zip(sets, lists, strict=True)},
         )
     return model
+
+
+def _add_blocks(nodes: dict[str, Type], names: Iterable[str]) -> None:
+    """Report control blocks that a device names but leaves out of its types get the standard's."""
+    for name in names:
+        node, _, rest = name.partition("$")
+        fc, _, block = rest.partition("$")
+        if fc not in {"BR", "RP"} or not block or "$" in block or node not in nodes:
+            continue
+        fields = nodes[node].fields
+        blocks = fields[fc].fields if fc in fields else {}
+        if block not in blocks:
+            more = {**blocks, block: BUFFERED if fc == "BR" else UNBUFFERED}
+            grown = {**fields, fc: Type(data.STRUCTURE, fields=more)}
+            nodes[node] = Type(data.STRUCTURE, fields=grown)
 
 
 async def gather(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -209,6 +225,7 @@ BUFFERED = Type(
         "PurgeBuf": _BOOL,
         "EntryID": Type(data.OCTET_STRING, 8),
         "TimeofEntry": Type(data.BINARY_TIME, 6),
+        "ResvTms": Type(data.INTEGER, 16),
     },
 )
 

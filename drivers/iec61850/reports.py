@@ -9,10 +9,9 @@ from hub import ProtocolError
 
 from .client import Client
 from .mms import data, types
-from .mms.data import BinaryTime, Bits
+from .mms.data import AccessError, BinaryTime, Bits
 from .mms.pdu import ObjectName, ServiceError
 from .mms.types import Type
-from .model import fields_of
 
 SEQUENCE, TIME, REASON, DATA_SET, REFERENCE, OVERFLOW, ENTRY, REVISION, SEGMENT = range(1, 10)
 DATA_CHANGE, QUALITY_CHANGE, DATA_UPDATE, INTEGRITY, INTERROGATION = range(1, 6)
@@ -145,8 +144,12 @@ class Block(Struct, frozen=True, kw_only=True):
 
 
 async def read_block(client: Client, name: ObjectName, kind: Type) -> Block:
-    values = dict(fields_of(kind, await client.read_one(name)))
-    return Block(name=name, type=kind, values=values)
+    """The block's attributes one by one: what the device does not have of them is left out."""
+    asked = [ObjectName(f"{name.item}${field}", name.domain) for field in kind.fields]
+    values = zip(kind.fields, await client.read(asked), strict=True)
+    found = {field: value for field, value in values if not isinstance(value, AccessError)}
+    fields = {field: part for field, part in kind.fields.items() if field in found}
+    return Block(name=name, type=Type(kind.kind, fields=fields), values=found)
 
 
 async def enable(client: Client, block: Block, wish: Wish) -> Block:

@@ -138,6 +138,10 @@ _PHYSICAL_ADDRESS = Type(
 )
 
 
+# A setting of groups is declared once, and seen both as the active and as the edited value.
+_SETTINGS = {"SG", "SE"}
+
+
 def mms_type(item: Item, fc: str) -> Type | None:
     """An item as MMS shows it under one functional constraint; None when it has nothing there."""
     if item.items or item.cdc:
@@ -147,7 +151,7 @@ def mms_type(item: Item, fc: str) -> Type | None:
         if not fields:
             return None
         kind = Type(data.STRUCTURE, fields=fields)
-    elif item.fc != fc:
+    elif item.fc != fc and {item.fc, fc} != _SETTINGS:
         return None
     elif item.basic == "PhyComAddr":
         kind = _PHYSICAL_ADDRESS

@@ -47,21 +47,21 @@ def _object(document: Document, node: Node, item: Item, path: str) -> Iterator[s
         if child.cdc:
             yield from _object(document, node, child, where)
         else:
-            yield from _attribute(document, node, child, where, child.triggers)
+            for fc in ("SG", "SE") if child.fc == "SE" else (child.fc,):
+                yield from _attribute(document, node, child, where, child.triggers, fc)
     yield "}"
 
 
 def _attribute(
-    document: Document, node: Node, item: Item, path: str, triggers: tuple[str, ...]
+    document: Document, node: Node, item: Item, path: str, triggers: tuple[str, ...], fc: str
 ) -> Iterator[str]:
     triggers = triggers or item.triggers
     mask = sum(TRIGGERS[t] for t in triggers)
-    fc = FCS.index(item.fc)
-    head = f"DA({item.name} {item.count} {TYPES[item.basic]} {fc} {mask} 0)"
+    head = f"DA({item.name} {item.count} {TYPES[item.basic]} {FCS.index(fc)} {mask} 0)"
     if item.items:
         yield head + "{"
         for child in item.items:
-            yield from _attribute(document, node, child, f"{path}.{child.name}", triggers)
+            yield from _attribute(document, node, child, f"{path}.{child.name}", triggers, fc)
         yield "}"
         return
     value = node.values.get(path, item.value)

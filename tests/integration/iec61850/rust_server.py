@@ -1,4 +1,4 @@
-"""A server of the package `iec61850` in a process of its own. Argument: an SCL file.
+"""A server of the package `iec61850` in a process of its own. Argument: our feeder bay.
 
 Prints `ready PORT`. Each line of standard input sets a value: `float REF VALUE`, `bool REF 0|1`,
 `int REF VALUE`. It leaves with `_exit`, because its ordinary end aborts now and then.
@@ -10,20 +10,34 @@ import sys
 
 import iec61850
 
-CONTROLS = {
-    "SPCSO1": iec61850.ControlModel.DIRECT_NORMAL,
-    "SPCSO2": iec61850.ControlModel.SBO_NORMAL,
-    "SPCSO3": iec61850.ControlModel.DIRECT_ENHANCED,
-    "SPCSO4": iec61850.ControlModel.SBO_ENHANCED,
-}
+MODELS = ("direct-normal", "sbo-normal", "direct-enhanced", "sbo-enhanced")
+
+
+def operate(server, path):  # noqa: ANN001, ANN201
+    def apply(_: str, value: bool, action: dict[str, object]) -> None:
+        server.update_bool(f"{path}.stVal", value)
+
+    return apply
+
+
+def refuse(path: str, value: object, action: dict[str, object]) -> None:
+    error = RuntimeError("interlocked")
+    error.add_cause = "BlockedByInterlocking"  # type: ignore[attr-defined]
+    raise error
 
 
 async def main() -> None:
     server = iec61850.IedServer.from_scl(sys.argv[1], ied_name="BAY1")
     server.bind("127.0.0.1:0")
-    server.add_dataset(
-        "MEAS/LLN0$measured", ["MEAS/MMXU1.TotW.mag.f[MX]", "MEAS/MMXU1.Hz.mag.f[MX]"]
-    )
+    for number, model in enumerate(MODELS, 1):
+        path = f"CTRL/GGIO1.SPCSO{number}"
+        server.on_control(path, ctl_model=model, operate=operate(server, path))
+    server.on_control("CTRL/CSWI1.Pos", ctl_model="sbo-enhanced", check=refuse)
+    measured = [f"MEAS/MMXU1.{do}.mag.f" for do in ("TotW", "TotVAr", "Hz")]
+    server.add_dataset("LLN0$values", measured)
+    server.register_urcb("MEAS/LLN0.urcb01", dataset="LLN0$values", rpt_id="values")
+    server.register_brcb("MEAS/LLN0.brcb01", dataset="LLN0$values", rpt_id="kept")
+    server.register_setting_group_handler("PROT")
     await server.start()
     print("ready", server.bound_addr.rsplit(":", 1)[1], flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
