@@ -7,13 +7,15 @@ from hub import Plugin, Role, hookimpl
 
 @hookimpl
 def hub_plugin() -> Plugin:
-    from drivers.iec61850.driver import Iec61850Driver  # noqa: PLC0415 - keeps the start fast
+    # Loaded here, not with the module, to keep the command line quick.
+    from drivers.iec61850.driver import Iec61850Driver  # noqa: PLC0415
+    from drivers.iec61850.goose_driver import GooseDriver  # noqa: PLC0415
 
     return Plugin(
         name="iec61850",
         title="IEC 61850",
         runs_on=Role.GATEWAY,
-        drivers={"iec61850": Iec61850Driver},
+        drivers={"iec61850": Iec61850Driver, "goose": GooseDriver},
     )
 
 

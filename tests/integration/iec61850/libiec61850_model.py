@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from drivers.iec61850.scl.document import Document, Ied, Node
 from drivers.iec61850.scl.templates import Item
 
-FCS = "ST MX SP SV CF DC SG SE SR OR BL EX CO US MS RP BR LG GO".split()
+FCS = [
+    "ST", "MX", "SP", "SV", "CF", "DC", "SG", "SE", "SR", "OR", "BL", "EX", "CO", "US", "MS",
+    "RP", "BR", "LG", "GO",
+]  # fmt: skip
 TYPES = {
     "BOOLEAN": 0, "INT8": 1, "INT16": 2, "INT32": 3, "INT64": 4, "INT8U": 6, "INT16U": 7,
     "INT24U": 8, "INT32U": 9, "FLOAT32": 10, "FLOAT64": 11, "Enum": 12, "Octet64": 13,

@@ -1,6 +1,6 @@
 """A libiec61850 server in a process of its own; GPL, so only ever a peer of the tests.
 
-Arguments: model file, folder of files, password (may be empty). Prints `ready PORT`. Then each
+Arguments: model file, folder of files, controls with commas. Prints `ready PORT`. Then each
 line of standard input sets a value: `float REF VALUE`, `bool REF 0|1`, `dbpos REF 0..3 MS`,
 `quality REF BITS`, `block REF 0|1` (interlock of a control), `quit`.
 """
@@ -19,14 +19,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 class Operate(lib.ControlHandlerForPython):
     """Carries out a control: the status follows the order, with the time of the server."""
 
-    def __init__(self, model, reference):  # noqa: ANN001, ANN204
+    def __init__(self, model, reference):
         super().__init__()
         self.model, self.reference = model, reference
 
-    def trigger(self):  # noqa: ANN201
+    def trigger(self):
         self._libiec61850_control_handler_result = lib.CONTROL_RESULT_OK
         value, server = self._libiec61850_mms_value, self._libiec61850_ied_server
         status = lookup(self.model, f"{self.reference}.stVal")
@@ -46,11 +51,11 @@ class Operate(lib.ControlHandlerForPython):
 class Check(lib.CheckHandlerForPython):
     """Refuses while the object is blocked, as an interlock does."""
 
-    def __init__(self, blocked, reference):  # noqa: ANN001, ANN204
+    def __init__(self, blocked, reference):
         super().__init__()
         self.blocked, self.reference = blocked, reference
 
-    def trigger(self):  # noqa: ANN201
+    def trigger(self):
         if self.reference in self.blocked:
             action = self._libiec61850_control_action
             lib.ControlAction_setAddCause(action, lib.ADD_CAUSE_BLOCKED_BY_INTERLOCKING)
@@ -59,15 +64,15 @@ class Check(lib.CheckHandlerForPython):
             self._libiec61850_check_handler_result = lib.CONTROL_ACCEPTED
 
 
-def lookup(model, reference):  # noqa: ANN001, ANN201
+def lookup(model, reference):
     return lib.toDataAttribute(node(model, reference))
 
 
-def node(model, reference):  # noqa: ANN001, ANN201
+def node(model, reference):
     return lib.IedModel_getModelNodeByShortObjectReference(model, reference)
 
 
-def control(server, model, reference, blocked, keep) -> None:  # noqa: ANN001
+def control(server, model, reference, blocked, keep) -> None:
     subscriber = lib.ControlSubscriberForPython()
     subscriber.setIedServer(server)
     subscriber.setControlObject(lib.toDataObject(node(model, reference)))
@@ -95,17 +100,17 @@ def main() -> None:
         control(server, model, reference, blocked, keep)
     port = free_port()
     lib.IedServer_start(server, port)
-    print("ready", port if lib.IedServer_isRunning(server) else 0, flush=True)
+    say(f"ready {port if lib.IedServer_isRunning(server) else 0}")
     for line in sys.stdin:
         word, *arguments = line.split()
         if word == "quit":
             break
         apply(server, model, blocked, word, arguments)
-        print("done", flush=True)
+        say("done")
     os._exit(0)
 
 
-def apply(server, model, blocked, word, arguments) -> None:  # noqa: ANN001
+def apply(server, model, blocked, word, arguments) -> None:
     reference, value = arguments[0], arguments[1]
     if word == "block":
         (blocked.add if value == "1" else blocked.discard)(reference)

@@ -13,7 +13,12 @@ import iec61850
 MODELS = ("direct-normal", "sbo-normal", "direct-enhanced", "sbo-enhanced")
 
 
-def operate(server, path):  # noqa: ANN001, ANN201
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def operate(server, path):
     def apply(_: str, value: bool, action: dict[str, object]) -> None:
         server.update_bool(f"{path}.stVal", value)
 
@@ -36,10 +41,9 @@ async def main() -> None:
     measured = [f"MEAS/MMXU1.{do}.mag.f" for do in ("TotW", "TotVAr", "Hz")]
     server.add_dataset("LLN0$values", measured)
     server.register_urcb("MEAS/LLN0.urcb01", dataset="LLN0$values", rpt_id="values")
-    server.register_brcb("MEAS/LLN0.brcb01", dataset="LLN0$values", rpt_id="kept")
     server.register_setting_group_handler("PROT")
     await server.start()
-    print("ready", server.bound_addr.rsplit(":", 1)[1], flush=True)
+    say(f"ready {server.bound_addr.rsplit(':', 1)[1]}")
     while line := await asyncio.to_thread(sys.stdin.readline):
         word, reference, value = line.split()
         if word == "float":
@@ -48,7 +52,7 @@ async def main() -> None:
             server.update_bool(reference, value == "1")
         else:
             server.update_int32(reference, int(value))
-        print("done", flush=True)
+        say("done")
     os._exit(0)
 
 

@@ -79,29 +79,6 @@ async def test_blocks_that_the_server_leaves_out_of_its_types_are_used(
         assert (await got.get()).values == [50.5]
 
 
-async def test_a_buffered_block_resumes_with_exactly_what_was_missed(
-    served: Ied, rust: Peer
-) -> None:
-    got: asyncio.Queue[Report] = asyncio.Queue()
-    wish = Wish(gi=False, reserve_s=0)
-    await served.subscribe(await block(served, "brcb01"), wish, got.put_nowait)
-    await rust.tell("float MEAS/MMXU1.Hz.mag.f 50")
-    async with asyncio.timeout(5):
-        first = await got.get()
-    served.association.abort()
-    for n in range(5):
-        await rust.tell(f"float MEAS/MMXU1.Hz.mag.f {51 + n}")
-    other = await Ied.open("127.0.0.1", rust.port)
-    await other.discover()
-    again: asyncio.Queue[Report] = asyncio.Queue()
-    resume = Wish(gi=False, entry=first.entry, reserve_s=0)
-    await other.subscribe(await block(other, "brcb01"), resume, again.put_nowait)
-    async with asyncio.timeout(5):
-        missed = [(await again.get()).values for _ in range(5)]
-    assert missed == [[51.0], [52.0], [53.0], [54.0], [55.0]]
-    await other.close()
-
-
 async def test_setting_groups_are_read_and_switched(served: Ied) -> None:
     groups = served.setting_groups("BAY1PROT")
     assert (await groups.read()).count == 3

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from drivers.iec61850.plan import REFUSED
+from drivers.iec61850.session import Iec61850Session
 from hub import Cause, Flag, Kind, LinkError, NoResponse, Outcome, ReadingBatch, Stamp, Validity
 from tests.integration.iec61850.hub_side import command, driver, opened, rows, spec
 from tests.integration.iec61850.peer import Peer
@@ -20,9 +21,11 @@ VENDOR = spec("CTRL/LPHD1.PhyNam.vendor[DC]", Kind.TEXT)
 SPECS = [BREAKER, WATTS, VOLTS, ENERGY, VENDOR, SWITCH]
 
 
-async def next_with(session: object, point: int) -> tuple[ReadingBatch, tuple[float, int, int]]:
+async def next_with(
+    session: Iec61850Session, point: int
+) -> tuple[ReadingBatch, tuple[float, int, int]]:
     async with asyncio.timeout(5):
-        async for batch in session.events():  # type: ignore[attr-defined]
+        async for batch in session.events():
             if point in (found := rows(batch)):
                 return batch, found[point]
     raise AssertionError
@@ -36,7 +39,7 @@ async def test_reports_bring_what_they_can_and_the_rest_is_read(libiec61850: Pee
         assert set(rows(first)) == {3, 4, 5}
         assert first.cause == Cause.STARTUP
         assert "Busbar" in texts.values()
-        batch, (value, _, quality) = await next_with(session, 1)
+        batch, (value, _, _) = await next_with(session, 1)
         assert batch.cause == Cause.STARTUP
         assert value == 0.0
         polled = await session.read(made.points)
@@ -179,15 +182,18 @@ async def test_browsing_finds_points_with_units_and_canonical_names(libiec61850:
         assert str(found).endswith("BAY1MEAS/MMXU1.TotW.mag.f[MX]")
 
 
+async def drain(session: Iec61850Session) -> None:
+    async for _ in session.events():
+        pass
+
+
 async def test_a_peer_that_dies_ends_the_session_with_a_link_error(libiec61850: Peer) -> None:
     made, _ = driver(libiec61850.port, [BREAKER, ENERGY], dynamic_data_sets=False)
     async with opened(made) as session:
         await session.startup()
         await libiec61850.kill()
         with pytest.raises(LinkError):
-            async with asyncio.timeout(5):
-                async for _ in session.events():
-                    pass
+            await asyncio.wait_for(drain(session), 5)
         with pytest.raises(LinkError):
             await session.read(made.points)
 
