@@ -1,9 +1,9 @@
 """A command of the hub as a control of the device."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from hub import Command, Kind, Link, Outcome, ProtocolError, Result
+from hub import Command, Kind, Outcome, ProtocolError, Result
 
 from .config import Iec61850
 from .control import ControlModel, Order, Origin
@@ -22,8 +22,8 @@ _WORDS: Mapping[str, float] = {
 class Operator:
     """Finds the control object of a point and sends it the order."""
 
-    def __init__(self, config: Iec61850, ied: Ied, link: Link) -> None:
-        self._config, self._ied, self._link = config, ied, link
+    def __init__(self, config: Iec61850, ied: Ied, now: Callable[[], int]) -> None:
+        self._config, self._ied, self._now = config, ied, now
         self._selected: dict[int, Order] = {}
 
     async def select(self, command: Command) -> Result:
@@ -66,7 +66,7 @@ class Operator:
     async def _prepare(
         self, command: Command
     ) -> tuple[ObjectName, Type, ControlModel, Order] | Result:
-        now = self._link.now()
+        now = self._now()
         if command.expires < now:
             return Result(outcome=Outcome.EXPIRED, detail="not sent")
         try:

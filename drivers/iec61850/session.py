@@ -61,7 +61,7 @@ class Iec61850Session(Session):
         self._plans: dict[int, tuple[tuple[Point, ...], Plan]] = {}
         self._arrivals: asyncio.Queue[Arrival | None] = asyncio.Queue()
         self._reporting = Reporting(config, ied, link, memory.entries)
-        self._operator = Operator(config, ied, link)
+        self._operator = Operator(config, ied, link.now)
         self._paused = False
         ied.on_stray = lambda what: link.warn(config.name, f"{config.name}: ignored {what}")
         ied.association.lost.add_done_callback(lambda _: self._arrivals.put_nowait(None))

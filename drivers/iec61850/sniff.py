@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from hub import HubError, LinkError, ProtocolError
@@ -235,3 +236,34 @@ def _kinds(buf: bytes, start: int, stop: int, tag: int) -> list[int]:
     """Kinds of the values in the last element with this tag."""
     spans = [(a, b) for t, a, b in ber.elements(buf, start, stop) if t == tag]
     return data.kinds(buf, *spans[-1]) if spans else []
+
+
+def line(record: Record) -> str:
+    """A record as a person reads it."""
+    if isinstance(record, Fault):
+        return f"{record.frame} refused: {record.reason}"
+    if isinstance(record, GooseRecord):
+        m = record.message
+        flags = " simulation" if m.simulation else ""
+        return f"{record.frame} GOOSE {m.control_block} st {m.state} sq {m.sequence}{flags}"
+    parts = [f"{record.frame} {record.source} > {record.destination} {record.kind}"]
+    parts += [str(record.invoke)] if record.invoke is not None else []
+    names = [*map(str, record.names), *record.identifiers]
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if names[4:] else "")
+    values = f"{len(record.values)} values" if record.values else ""
+    return " ".join(filter(None, (*parts, record.service, shown, values, record.detail)))
+
+
+def row(record: Record) -> dict[str, Any]:
+    """A record as JSON, with its sort."""
+    sort = {MmsRecord: "mms", GooseRecord: "goose", Fault: "fault"}[type(record)]
+    plain = msgspec.to_builtins(record, builtin_types=(bytes,), enc_hook=str)
+    return {"protocol": sort, **_hexed(plain)}
+
+
+def _hexed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _hexed(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hexed(part) for part in value]
+    return value.hex(":") if isinstance(value, bytes) else value
