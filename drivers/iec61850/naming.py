@@ -84,7 +84,7 @@ def spec(
     known = measurement(node, path) if fc in {"ST", "MX", "DC"} else None
     address = f"{domain}/{node}.{'.'.join(path)}[{fc}]"
     value_kind = _kind(node, path, kind)
-    text, scale = unit.text, unit.pulse
+    text, scale = ("°", 1.0) if "ang" in path else (unit.text, unit.pulse)
     if known is not None and known.unit and value_kind is not Kind.TEXT:
         text, scale = known.unit, unit.pulse * _to(known.unit, unit)
     return PointSpec(

@@ -10,6 +10,10 @@ from drivers.iec61850.mms.types import Type
 from .tree import Element, SclError
 
 
+# Far above any device; types that double at each level would otherwise fill the memory.
+MAX_ATTRIBUTES = 200_000
+
+
 class Item(Struct, frozen=True, kw_only=True):
     """A data object (cdc set) or a data attribute (basic type set), with what is below it.
 
@@ -37,6 +41,7 @@ class Templates:
             self._elements.setdefault((child.tag, child.get("id")), child)
         self._resolved: dict[tuple[str, str, str], tuple[Item, ...]] = {}
         self._open: set[tuple[str, str, str]] = set()
+        self._sizes: dict[int, int] = {}
         self.enums: Mapping[str, Mapping[int, str]] = {
             e.get("id"): {int(v.get("ord")): v.text.strip() for v in e.all("EnumVal")}
             for e in children
@@ -61,6 +66,9 @@ class Templates:
         items = tuple(self._item(c, fc) for c in element.all("DO", "SDO", "DA", "BDA"))
         self._open.discard(key)
         self._resolved[key] = items
+        size = self._sizes[id(items)] = sum(self._sizes.get(id(item.items), 1) for item in items)
+        if size > MAX_ATTRIBUTES:
+            raise SclError(f"line {element.line}: {tag} {type_id!r} has {size} attributes")
         return items
 
     def _item(self, element: Element, fc: str) -> Item:
