@@ -9,7 +9,6 @@ from drivers.iec61850.mms.types import Type
 
 from .tree import Element, SclError
 
-
 # Far above any device; types that double at each level would otherwise fill the memory.
 MAX_ATTRIBUTES = 200_000
 

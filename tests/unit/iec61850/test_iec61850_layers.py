@@ -46,12 +46,11 @@ def test_a_message_without_an_end_is_refused_at_the_limit() -> None:
     framer = Framer(limit=10_000)
     part = transport.frame(b"\x02\xf0\x00" + bytes(1000))
     with pytest.raises(ProtocolError, match="more than 10000 octets"):
-        for _ in range(20):
-            framer.feed(part)
+        framer.feed(part * 20)
 
 
 @pytest.mark.parametrize(
-    "octets", ["47455420", "03000003", "0300000702f1ff", "0300000b0001020304050607"]
+    "octets", ["47455420", "03000003", "030000070240ff", "0300000b0001020304050607"]
 )
 def test_what_is_no_tpkt_is_refused(octets: str) -> None:
     with pytest.raises(ProtocolError):
