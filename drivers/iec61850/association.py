@@ -70,23 +70,18 @@ class Association(asyncio.Protocol):
         wire: Wire | None = None,
     ) -> "Association":
         """Connect and associate. Raises LinkError, or AuthError when the peer wants a password."""
-        loop = asyncio.get_running_loop()
-        self = None
+        self = cls(options, wire)
         try:
             async with asyncio.timeout(options.connect_timeout):
-                _, self = await loop.create_connection(
-                    lambda: cls(options, wire), host, port, ssl=tls
-                )
+                loop = asyncio.get_running_loop()
+                await loop.create_connection(lambda: self, host, port, ssl=tls)
                 await self._associate()
-        except TimeoutError:
-            raise LinkError(f"no association with {host}:{port} in time") from None
-        except (OSError, ssl.SSLError) as error:
-            raise LinkError(f"cannot connect to {host}:{port}: {error}") from None
-        except pdu.ServiceError as error:
-            raise LinkError(f"{host}:{port}: {error}") from None
-        finally:
-            if self is not None and self._slots.locked():
-                self.abort()
+        except BaseException as error:
+            self.abort()
+            reason = _reason(error, f"{host}:{port}")
+            if reason is None:
+                raise
+            raise reason from None
         return self
 
     async def _associate(self) -> None:
@@ -243,3 +238,14 @@ class Association(asyncio.Protocol):
             raise LinkError(f"the peer ended the association ({pdu.KINDS[kind]})")
         elif kind not in {pdu.CONCLUDE_RESPONSE, pdu.CONCLUDE_ERROR}:
             raise ProtocolError(f"unexpected MMS PDU ({pdu.KINDS[kind]})")
+
+
+def _reason(error: BaseException, peer: str) -> LinkError | None:
+    """Why there is no association, as the link's error; None for what is none of the link's."""
+    if isinstance(error, TimeoutError):
+        return LinkError(f"no association with {peer} in time")
+    if isinstance(error, OSError):
+        return LinkError(f"cannot connect to {peer}: {error}")
+    if isinstance(error, pdu.ServiceError):
+        return LinkError(f"{peer}: {error}")
+    return None
