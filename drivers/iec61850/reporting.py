@@ -16,6 +16,7 @@ from .subscription import Subscription
 
 Arrived = Callable[[ReadingBatch, str, bytes | None], None]
 _DYNAMIC = "LLN0$busbar"
+_WHOLE_BUFFER = bytes(8)
 
 
 class Reporting:
@@ -96,11 +97,13 @@ class Reporting:
         def deliver(report: Report) -> None:
             self._deliver(subscription, key, report, arrived)
 
+        entry = self._entries.get(key) if block.buffered else None
         wish = Wish(
             data_set=subscription.block.data_set,
             integrity_ms=wanted.integrity_ms if wanted else 0,
             gi=wanted.gi if wanted else True,
-            entry=self._entries.get(key) if block.buffered else None,
+            # Enabled before, and nothing taken yet: all that the device still has.
+            entry=_WHOLE_BUFFER if entry == b"" else entry,
             reserve_s=self._config.reserve_s,
         )
         try:
@@ -109,6 +112,8 @@ class Reporting:
             self._warn(f"{key} cannot be used: {error}")
             return False
         self._used.add(block.name)
+        if block.buffered:
+            self._entries.setdefault(key, b"")
         self.covered |= subscription.points
         self.subscriptions.append(subscription)
         return True

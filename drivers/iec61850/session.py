@@ -35,7 +35,8 @@ _PAUSE, _RESUME = 1000, 500
 class Memory(Struct):
     """What a driver keeps from one association to the next.
 
-    entries: last report entry taken from each buffered block. seen: last device time of points.
+    entries: last report entry taken from each buffered block, empty before the first.
+    seen: last device time of points.
     """
 
     model: Model | None = None
