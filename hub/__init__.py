@@ -65,11 +65,7 @@ from hub.contract.journal import (
     Stream,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
-<<<<<<< HEAD
-from hub.contract.plugin import Plugin, Role, hookimpl
-=======
 from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
->>>>>>> main
 from hub.contract.points import Kind, Point, PointSpec
 from hub.contract.readings import (
     GOOD,
@@ -169,9 +165,6 @@ __all__ = [
     "Label",
     "Link",
     "LinkError",
-<<<<<<< HEAD
-    "Measurement",
-=======
     "Locale",
     "Locked",
     "Measured",
@@ -179,7 +172,6 @@ __all__ = [
     "MicroPrice",
     "Minor",
     "Name",
->>>>>>> main
     "NoResponse",
     "Node",
     "NotFound",
@@ -228,10 +220,7 @@ __all__ = [
     "grants",
     "hookimpl",
     "measurements",
-<<<<<<< HEAD
-=======
     "permits",
->>>>>>> main
     "quality",
     "query",
     "ref",
