@@ -8,8 +8,8 @@ from hub import Plugin, Role, hookimpl
 @hookimpl
 def hub_plugin() -> Plugin:
     # Loaded here, not with the module, to keep the command line quick.
-    from drivers.iec61850.driver import Iec61850Driver  # noqa: PLC0415
-    from drivers.iec61850.goose_driver import GooseDriver  # noqa: PLC0415
+    from drivers.iec61850.driver import Iec61850Driver
+    from drivers.iec61850.goose_driver import GooseDriver
 
     return Plugin(
         name="iec61850",
@@ -21,6 +21,6 @@ def hub_plugin() -> Plugin:
 
 @hookimpl
 def hub_cli(app: typer.Typer) -> None:
-    from drivers.iec61850.cli import iec61850  # noqa: PLC0415
+    from drivers.iec61850.cli import iec61850
 
     app.add_typer(iec61850, name="iec61850")
