@@ -58,6 +58,7 @@ class Association(asyncio.Protocol):
         self._slots = asyncio.Semaphore(1)
         self._invoke = 0
         self._silences = 0
+        self._heard = self._loop.time()
 
     @classmethod
     async def open(
@@ -146,6 +147,11 @@ class Association(asyncio.Protocol):
         else:
             future.set_exception(NoResponse(f"no answer in {limit:g} s"))
 
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the peer was last heard."""
+        return self._loop.time() - self._heard
+
     def pause(self) -> None:
         """Take nothing more from the peer until `resume`."""
         if self._transport and not self._transport.is_closing():
@@ -201,6 +207,7 @@ class Association(asyncio.Protocol):
         self._fail(LinkError(f"the peer closed the connection{f': {exc}' if exc else ''}"))
 
     def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
         if self._wire:
             self._wire(False, data)
         try:

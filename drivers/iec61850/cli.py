@@ -205,6 +205,44 @@ async def _report(
 
 
 @iec61850.command()
+def log(
+    target: Target,
+    name: Annotated[str, typer.Argument(help="Log: LD/LN$name, as the device's LogRef says.")],
+    hours: Annotated[float, typer.Option(min=0, help="How far back.")] = 24.0,
+    password: Password = None,
+    timeout: Timeout = 5.0,
+    as_json: Json = False,
+) -> None:
+    """Query a log of the device."""
+    _finish(_log(target, name, hours, password, timeout, as_json))
+
+
+async def _log(
+    target: str,
+    name: str,
+    hours: float,
+    password: str | None,
+    timeout: float,  # noqa: ASYNC109 - of each request
+    as_json: bool,
+) -> None:
+    import time
+
+    from drivers.iec61850.mms.pdu import ObjectName
+
+    domain, _, item = name.replace(".", "$").partition("/")
+    now = time.time_ns() // 1000
+    ied = await _associate(target, password, timeout)
+    try:
+        start = now - int(hours * 3_600_000_000)
+        for entry in await ied.client.log(ObjectName(item, domain), start, now):
+            when = _iso(entry.time) if entry.time is not None else "no time"
+            values = ", ".join(f"{key} = {_shown(value)}" for key, value in entry.values.items())
+            _emit(entry, as_json, f"{when}  {values}")
+    finally:
+        await ied.close()
+
+
+@iec61850.command()
 def operate(
     target: Target,
     address: Annotated[str, typer.Argument(help="Any attribute of the object: LD/LN.DO.DA[FC].")],

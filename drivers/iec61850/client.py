@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from hub import ProtocolError
 
 from .association import Association
-from .mms import files, services
+from .mms import files, journal, services
 from .mms.data import AccessError, Value
 from .mms.files import FileEntry
+from .mms.journal import LogEntry
 from .mms.pdu import ObjectName, ServiceError
 from .mms.services import Identity
 from .mms.types import Type
@@ -131,6 +132,21 @@ class Client:
         """Whether it is gone."""
         answer = await self.association.request(services.delete_list(name))
         return services.delete_response(*answer)[1] == 1
+
+    async def log(
+        self, name: ObjectName, start: int, stop: int, limit: int = 10_000
+    ) -> list[LogEntry]:
+        """Entries of a log (`LLN0$EventLog`) in [start, stop], µs since 1970; at most `limit`."""
+        answer = await self.association.request(journal.read(name, start, stop))
+        entries, more = journal.response(*answer)
+        while more and entries and len(entries) < limit and entries[-1].time is not None:
+            after = entries[-1].time, entries[-1].id
+            answer = await self.association.request(journal.read(name, None, stop, after))
+            page, more = journal.response(*answer)
+            if not page:
+                break
+            entries += page
+        return entries[:limit]
 
     async def files(self, path: str = "") -> list[FileEntry]:
         """Entries of a directory of the device, however many answers it takes."""

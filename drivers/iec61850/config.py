@@ -84,7 +84,8 @@ class Iec61850(ChannelConfig, frozen=True, tag="iec61850"):
     auto_reports: use the device's free control blocks for points that it reports; with
     dynamic_data_sets, data sets are made for points in none. scl: the file that the device should
     agree with; differences are told. reserve_s: how long the device keeps our blocks when we are
-    away (edition 2).
+    away (edition 2). keep_alive: seconds of silence after which a device whose points are all in
+    reports is asked whether it lives.
     """
 
     host: str
@@ -99,6 +100,7 @@ class Iec61850(ChannelConfig, frozen=True, tag="iec61850"):
     auto_reports: bool = True
     dynamic_data_sets: bool = True
     reserve_s: Annotated[int, Meta(ge=0, le=32767)] = 60
+    keep_alive: Annotated[float, Meta(gt=0)] = 5.0
     scl: str = ""
     scl_ied: str = ""
     termination_timeout: Annotated[float, Meta(gt=0)] = 10.0

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import structs
 
-from hub import Link, NoResponse, ReadingBatch
+from hub import Link, LinkError, NoResponse, ReadingBatch
 
 from . import reports
 from .config import Iec61850, ReportConfig
@@ -29,9 +29,18 @@ class Reporting:
         self.covered: set[int] = set()
         self.subscriptions: list[Subscription] = []
 
-    async def start(self, targets: Sequence[Target], arrived: Arrived) -> None:
-        """Enable the configured blocks, or those that fit; the rest is for polling."""
+    async def start(
+        self, targets: Sequence[Target], arrived: Arrived, patient: bool = False
+    ) -> None:
+        """Enable the configured blocks, or those that fit; the rest is for polling.
+
+        patient: raise LinkError while the device still holds a buffered block for an association
+        of ours that broke: only that block knows what was missed.
+        """
         blocks = await self._ied.blocks() if self._config.reports or self._wanted(targets) else []
+        held = [b.name for b in blocks if b.buffered and b.taken and str(b.name) in self._entries]
+        if held and patient:
+            raise LinkError(f"{held[0]} is still held for the association that broke")
         for wanted in self._config.reports:
             block = next((b for b in blocks if same(b.name, wanted.rcb)), None)
             if block is None:

@@ -30,18 +30,20 @@ from .plan import Plan, Rows, Target, plan, readings, resolve
 from .reporting import Reporting
 
 _PAUSE, _RESUME = 1000, 500
+_PATIENCE = 6
 
 
 class Memory(Struct):
     """What a driver keeps from one association to the next.
 
     entries: last report entry taken from each buffered block, empty before the first.
-    seen: last device time of points.
+    seen: last device time of points. waits: attempts that found a block still held for us.
     """
 
     model: Model | None = None
     entries: dict[str, bytes] = field(default_factory=dict)
     seen: dict[int, int] = field(default_factory=dict)
+    waits: int = 0
 
 
 class Arrival(Struct, frozen=True):
@@ -74,9 +76,18 @@ class Iec61850Session(Session):
             if (target := resolve(self._ied.model, point)) is not None:
                 self._targets[point.id] = target
         self._tell_missing()
-        await self._reporting.start(list(self._targets.values()), self._arrived)
+        await self._report()
         rest = tuple(p for p in self._points if p.id not in self._reporting.covered)
         return await self._read(self._plan(rest), Cause.STARTUP)
+
+    async def _report(self) -> None:
+        targets, memory = list(self._targets.values()), self._memory
+        try:
+            await self._reporting.start(targets, self._arrived, memory.waits < _PATIENCE)
+        except LinkError:
+            memory.waits += 1
+            raise
+        memory.waits = 0
 
     async def _learn(self) -> None:
         try:
@@ -114,6 +125,8 @@ class Iec61850Session(Session):
         if known is None or known[0] is not points:
             wanted = tuple(p for p in points if p.id not in self._reporting.covered)
             known = self._plans[id(points)] = points, self._plan(wanted)
+        if not known[1].names and self._ied.association.silent_for > self._config.keep_alive:
+            await self._ied.client.identify()
         return await self._read(known[1], Cause.POLL)
 
     def _plan(self, points: tuple[Point, ...]) -> Plan:
@@ -121,7 +134,7 @@ class Iec61850Session(Session):
         return plan(found, (p.id for p in points if p.id not in self._targets))
 
     async def _read(self, wanted: Plan, cause: Cause) -> ReadingBatch:
-        values = await self._ied.client.read(wanted.names)
+        values = await self._ied.client.read(wanted.names) if wanted.names else []
         rows = Rows(self._link.now(), cause, self._memory.seen)
         try:
             return readings(wanted, values, rows)
@@ -165,5 +178,8 @@ class Iec61850Session(Session):
         return await self._operator.cancel(command)
 
     def closed(self) -> None:
-        """Warn no more of what this association did."""
+        """Warn no more of what this association did; learn anew what it did not understand."""
         self._ied.on_stray = None
+        lost = self._ied.association.lost
+        if lost.done() and isinstance(lost.exception(), ProtocolError):
+            self._memory.model = None

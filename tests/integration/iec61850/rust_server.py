@@ -1,7 +1,8 @@
 """A server of the package `iec61850` in a process of its own. Argument: our feeder bay.
 
 Prints `ready PORT`. Each line of standard input sets a value: `float REF VALUE`, `bool REF 0|1`,
-`int REF VALUE`. It leaves with `_exit`, because its ordinary end aborts now and then.
+`int REF VALUE`; `log MS VALUE` adds to the log. It leaves with `_exit`, because its ordinary end
+aborts now and then.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import sys
 
 import iec61850
 
+LOG, HERTZ = "MEAS/LLN0.lcb01", "BAY1MEAS/MMXU1$MX$Hz$mag$f"
 MODELS = ("direct-normal", "sbo-normal", "direct-enhanced", "sbo-enhanced")
 
 
@@ -42,12 +44,15 @@ async def main() -> None:
     server.add_dataset("LLN0$values", measured)
     server.register_urcb("MEAS/LLN0.urcb01", dataset="LLN0$values", rpt_id="values")
     server.register_setting_group_handler("PROT")
+    server.register_log_control(LOG, dataset="LLN0$values", log_ref="BAY1MEAS/LLN0$EventLog")
     await server.start()
     say(f"ready {server.bound_addr.rsplit(':', 1)[1]}")
     while line := await asyncio.to_thread(sys.stdin.readline):
         word, reference, value = line.split()
         if word == "float":
             server.update_float32(reference, float(value))
+        elif word == "log":
+            server.log_value(LOG, data_ref=HERTZ, value=float(value), time_ms=int(reference))
         elif word == "bool":
             server.update_bool(reference, value == "1")
         else:

@@ -84,3 +84,14 @@ async def test_setting_groups_are_read_and_switched(served: Ied) -> None:
     assert (await groups.read()).count == 3
     await groups.activate(2)
     assert (await groups.read()).active == 2
+
+
+async def test_a_log_is_queried_by_time(served: Ied, rust: Peer) -> None:
+    start = 1_700_000_000_000
+    for n in range(5):
+        await rust.tell(f"log {start + n * 1000} {50 + n}")
+    log = ObjectName("LLN0$LG$lcb01", "BAY1MEAS")  # this server calls the log as its control block
+    entries = await served.client.log(log, (start + 1000) * 1000, (start + 3000) * 1000)
+    assert [entry.time for entry in entries] == [(start + n * 1000) * 1000 for n in (1, 2, 3)]
+    told = [entry.values["BAY1MEAS/MMXU1$MX$Hz$mag$f"] for entry in entries]
+    assert told == [51.0, 52.0, 53.0]
