@@ -218,3 +218,16 @@ async def test_a_silent_peer_never_stops_the_event_loop(libiec61850: Peer) -> No
             await session.read(made.points)
         beating.cancel()
     assert beats > 20
+
+
+async def test_a_device_that_only_reports_is_asked_whether_it_lives(libiec61850: Peer) -> None:
+    made, _ = driver(libiec61850.port, [BREAKER], request_timeout=0.3, keep_alive=0.2)
+    async with opened(made) as session:
+        await session.startup()
+        await next_with(session, 0)
+        libiec61850.freeze()
+        await asyncio.sleep(0.25)
+        with pytest.raises(NoResponse):
+            await session.read(made.points)
+        with pytest.raises(LinkError):
+            await session.read(made.points)

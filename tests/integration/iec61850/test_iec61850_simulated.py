@@ -14,7 +14,7 @@ from drivers.iec61850 import model, scl
 from drivers.iec61850.ied import Ied
 from drivers.iec61850.mms.data import Bits
 from drivers.iec61850.mms.pdu import ObjectName
-from hub import Cause, Flag, Kind, Outcome, Stamp, Validity
+from hub import Cause, Flag, Kind, LinkError, Outcome, ProtocolError, Stamp, Validity
 from simulators.iec61850 import FEEDER_BAY, SimulatedIed
 from simulators.iec61850_process import live
 from tests.integration.iec61850.hub_side import command, driver, opened, rows, spec
@@ -114,6 +114,39 @@ async def test_values_move_as_in_a_bay(bay: tuple[SimulatedIed, int]) -> None:
             while watts:
                 _, (watts, _, _) = await next_with(session, 0)
     task.cancel()
+
+
+async def test_a_model_that_changes_under_us_is_learnt_anew(
+    bay: tuple[SimulatedIed, int],
+) -> None:
+    made, _ = driver(bay[1], [WATTS], auto_reports=False)
+    async with opened(made) as session:
+        await session.startup()
+        node = bay[0].data.model.devices["BAY1MEAS"].nodes["MMXU1"]
+        watts = node.fields["MX"].fields["TotW"].fields
+        assert isinstance(watts, dict)
+        watts["mag"] = watts["q"]
+        bay[0].data.values["BAY1MEAS"]["MMXU1"]["MX"]["TotW"]["mag"] = Bits(0, 13)
+        with pytest.raises(ProtocolError, match="structure of its type"):
+            await session.read(made.points)
+    async with opened(made) as session:
+        gone = rows(await session.startup())
+    assert gone[0][2] & 3 == Validity.INVALID
+
+
+async def test_a_block_still_held_for_a_broken_association_is_waited_for(
+    bay: tuple[SimulatedIed, int],
+) -> None:
+    made, _ = driver(bay[1], [BREAKER])
+    async with opened(made) as broken:
+        await broken.startup()
+        await next_with(broken, 0)
+        async with opened(made) as session:
+            with pytest.raises(LinkError, match="still held"):
+                await session.startup()
+    async with opened(made) as session:
+        await session.startup()
+        await next_with(session, 0)
 
 
 FOREIGN = """
