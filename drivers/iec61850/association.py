@@ -98,7 +98,8 @@ class Association(asyncio.Protocol):
         if kind != transport.DT:
             raise LinkError("the peer closed the transport connection during association")
         span = upper.accepted(answer)
-        self.limits = pdu.parse_initiate(answer, pdu.parse(answer, *span))
+        found = pdu.parse(answer, *span)
+        self.limits = pdu.parse_initiate(answer, found, self.options.propose)
         self._slots = asyncio.Semaphore(max(1, min(self.limits.called, 64)))
 
     async def _exchange(self, packet: bytes) -> tuple[int, bytes]:
@@ -181,7 +182,9 @@ class Association(asyncio.Protocol):
         if self._transport is None:
             raise LinkError("not connected")
         if self._wire:
-            self._wire(True, packet)
+            secret = (self.options.password or "").encode() if self._setup else b""
+            shown = packet.replace(secret, b"*" * len(secret)) if secret else packet
+            self._wire(True, shown)
         self._transport.write(packet)
 
     def _fail(self, error: HubError) -> None:

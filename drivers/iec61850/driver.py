@@ -1,5 +1,6 @@
 """The IEC 61850 driver as the hub sees it: one channel is one association with one IED."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
@@ -37,7 +38,7 @@ class Iec61850Driver(Driver[Iec61850]):
             config.host,
             config.port,
             config.options(),
-            tls=config.tls.context() if config.tls else None,
+            tls=await asyncio.to_thread(config.tls.context) if config.tls else None,
             wire=wire,
             termination_timeout=config.termination_timeout,
         )

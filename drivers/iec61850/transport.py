@@ -45,11 +45,11 @@ def data(payload: bytes, tpdu_size: int) -> bytes:
 
 
 def parse_connection(tpdu: bytes) -> Connection:
-    """Read CR or CC. The size is 128 when the peer names none (ISO 8073 §13.3.4)."""
+    """Read CR or CC. The size is 65531 when the peer names none (RFC 1006 §5)."""
     end = tpdu[0] + 1 if tpdu else 0
     if end < 7 or end > len(tpdu) or tpdu[1] & 0xF0 not in {CR, CC}:
         raise ProtocolError(f"no COTP connection TPDU: {tpdu[:12].hex(' ')}")
-    size, calling, called, pos = 128, b"", b"", 7
+    size, calling, called, pos = 65531, b"", b"", 7
     while pos + 2 <= end:
         code, stop = tpdu[pos], pos + 2 + tpdu[pos + 1]
         if stop > end:

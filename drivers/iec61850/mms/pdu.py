@@ -249,8 +249,8 @@ def initiate(values: Initiate, kind: int = INITIATE_REQUEST) -> bytes:
     )
 
 
-def parse_initiate(buf: bytes, pdu: Pdu) -> Initiate:
-    """Read a request or response; what the peer leaves out keeps our proposal."""
+def parse_initiate(buf: bytes, pdu: Pdu, proposed: Initiate | None = None) -> Initiate:
+    """Read a request or response: no more than was proposed, and that where the peer is silent."""
     if pdu.kind == INITIATE_ERROR:
         raise ServiceError("the device refused to initiate MMS")
     if pdu.kind not in {INITIATE_REQUEST, INITIATE_RESPONSE}:
@@ -260,10 +260,10 @@ def parse_initiate(buf: bytes, pdu: Pdu) -> Initiate:
     def number(tag: int, default: int) -> int:
         return ber.to_int(buf, *found[tag]) if tag in found else default
 
-    standard = Initiate()
+    ours = proposed or Initiate()
     return Initiate(
-        detail=number(0x80, standard.detail),
-        calling=number(0x81, standard.calling),
-        called=number(0x82, standard.called),
-        nesting=number(0x83, standard.nesting),
+        detail=min(number(0x80, ours.detail), ours.detail),
+        calling=min(number(0x81, ours.calling), ours.calling),
+        called=min(number(0x82, ours.called), ours.called),
+        nesting=min(number(0x83, ours.nesting), ours.nesting),
     )

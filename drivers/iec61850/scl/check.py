@@ -41,11 +41,13 @@ REQUIRED = {
     "ConductingEquipment": ("name", "type"),
 }
 _NUMBERS = {
-    "ReportControl": ("intgPd", "bufTime"),
+    "ReportControl": ("intgPd", "bufTime", "confRev"),
+    "GSEControl": ("confRev",),
     "RptEnabled": ("max",),
     "SettingControl": ("numOfSGs", "actSG"),
     "EnumVal": ("ord",),
 }
+_MOST_INSTANCES = 999
 _UNIQUE = {
     "SCL": ("IED", "name"),
     "Server": ("LDevice", "inst"),
@@ -95,6 +97,8 @@ def _attributes(element: Element) -> Iterator[tuple[int, str]]:
         value = element.attributes.get(name)
         if value is not None and not value.strip().lstrip("-").isdecimal():
             yield element.line, f"{element.tag} {name}={value!r} is no number"
+        elif element.tag == "RptEnabled" and value and int(value) > _MOST_INSTANCES:
+            yield element.line, f"RptEnabled max={value} is above {_MOST_INSTANCES}"
 
 
 def _doubles(elements: Iterable[Element], key: str) -> Iterator[tuple[int, str]]:

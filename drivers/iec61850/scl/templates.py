@@ -163,7 +163,8 @@ def mms_type(item: Item, fc: str) -> Type | None:
     elif item.basic == "PhyComAddr":
         kind = _PHYSICAL_ADDRESS
     elif item.basic.startswith("VisString"):
-        kind = Type(data.VISIBLE_STRING, -int(item.basic[9:] or 255))
+        size = item.basic.removeprefix("VisString")
+        kind = Type(data.VISIBLE_STRING, -int(size) if size.isdecimal() else -255)
     else:
         kind = _BASIC.get(item.basic, Type(data.VISIBLE_STRING, -255))
     return Type(data.ARRAY, item.count, element=kind) if item.count else kind

@@ -59,6 +59,18 @@ async def test_the_password_of_the_association(
                 await opened(peer, options)
 
 
+async def test_a_wire_trace_never_shows_the_password() -> None:
+    seen: list[bytes] = []
+    async with Scripted(good, password="secret-word").serve() as peer:
+        options = Options(password="secret-word", connect_timeout=2.0)
+        ied = await Ied.open(
+            "127.0.0.1", peer.port, options, wire=lambda sent, octets: seen.append(octets)
+        )
+        await ied.close()
+    assert len(seen) >= 4
+    assert not any(b"secret-word" in octets for octets in seen)
+
+
 async def test_nobody_listening_is_a_link_error() -> None:
     with pytest.raises(LinkError, match="cannot connect"):
         await Ied.open("127.0.0.1", 1, QUICK)

@@ -20,7 +20,7 @@ def test_connection_parameters_are_read() -> None:
     request = transport.parse_connection(CONNECT[4:])
     assert (request.kind, request.tpdu_size, request.called) == (transport.CR, 8192, b"\0\1")
     confirm = transport.parse_connection(CONFIRM[4:])
-    assert (confirm.kind, confirm.tpdu_size) == (transport.CC, 128)
+    assert (confirm.kind, confirm.tpdu_size) == (transport.CC, 65531)
 
 
 @given(st.binary(max_size=3000), st.sampled_from([128, 256, 1024, 8192]), st.integers(1, 200))

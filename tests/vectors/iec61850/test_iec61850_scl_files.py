@@ -1,13 +1,14 @@
 """Every configuration file of others against independently counted elements."""
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 from defusedxml import ElementTree
 
-from drivers.iec61850 import scl
+from drivers.iec61850 import model, scl
 from drivers.iec61850.scl.tree import SclError
 
 REFUSED = {
@@ -103,3 +104,23 @@ def test_dangling_types_are_told_with_their_line(shared: Path) -> None:
     document = scl.read(shared / "data/scl/openscd/valid2007B4.scd")
     missing = "line 255: LN refers to LNodeType 'Dummy.THARDE', which does not exist"
     assert missing in document.warnings
+
+
+@pytest.mark.parametrize("name", ["libiec61850/simpleIO_ltrk_tests.icd", "openscd/valid2007B4.scd"])
+def test_a_file_with_wrong_octets_is_read_or_refused(shared: Path, name: str) -> None:
+    chance = random.Random(name)
+    raw = (shared / "data/scl" / name).read_bytes()
+    refused: list[str] = []
+    for _ in range(60):
+        octets = bytearray(raw)
+        for _ in range(chance.randint(1, 4)):
+            octets[chance.randrange(len(octets))] = chance.choice(b'0Xz<>"/ \xff&')
+        try:
+            document = scl.read(bytes(octets))
+        except SclError as refusal:
+            refused.append(str(refusal))
+        else:
+            for ied in document.ieds:
+                model.from_scl(ied)
+    assert 0 < len(refused) < 60
+    assert all("line " in reason for reason in refused)
