@@ -46,6 +46,7 @@ def issue(
     phase_limit: Annotated[int | None, typer.Option(help="Phase unbalance, watts.")] = None,
     test: Annotated[int | None, typer.Option(help="Control bits of a class 1 test.")] = None,
     at: Annotated[datetime | None, typer.Option(help="Time of issue, UTC; default now.")] = None,
+    random: Annotated[int | None, typer.Option(min=0, max=15, help="Default: by chance.")] = None,
     transaction: Annotated[
         str, typer.Option(help="Your reference; asked twice = same token.")
     ] = "",
