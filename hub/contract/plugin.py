@@ -35,14 +35,16 @@ class Plugin:
     """Everything a package brings, by value.
 
     name: also the prefix of its tables, URLs, permissions and Alembic branch. settings: a msgspec
-    struct, read from the table `[plugin.<name>]`. permissions: code → description. urls: further
-    URL modules it owns beside its name.
+    struct, read from the table `[plugin.<name>]`. after: plugins that start before this one where
+    they are loaded, though it can do without them (`*`: all that do not say so too). permissions:
+    code → description. urls: further URL modules it owns beside its name.
     """
 
     name: str
     version: str = "0.1.0"
     title: str = ""
     requires: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     runs_on: Role = Role.CENTRAL
     urls: tuple[str, ...] = ()
     resources: tuple[Any, ...] = ()
