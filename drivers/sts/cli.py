@@ -24,32 +24,31 @@ Dkga = Annotated[str, typer.Option("--dkga", help="Key generation: 02 or 04.")]
 Base = Annotated[int, typer.Option("--base", help="Base date: 1993, 2014 or 2035.")]
 
 
+What = Annotated[
+    str,
+    typer.Argument(
+        help="units, currency, clear-credit, clear-tamper, power-limit, phase-limit or test."
+    ),
+]
+
+
 @app.command()
 def issue(
+    what: What,
     meter: Pan,
     keys: Keys,
     sgc: Group,
+    value: Annotated[str, typer.Argument(help="kWh, money, register, W or control bits.")] = "",
     krn: Revision = 1,
     ti: Index = 1,
     ken: Expiry = 255,
     ea: Ea = "11",
     dkga: Dkga = "04",
     base: Base = 2014,
-    units: Annotated[str | None, typer.Option(help="kWh, m3 or minutes to credit.")] = None,
-    currency: Annotated[str | None, typer.Option(help="Money to credit instead.")] = None,
     service: Annotated[str, typer.Option(help="electricity, water, gas or time.")] = "electricity",
-    clear_credit: Annotated[
-        int | None, typer.Option(help="Register to clear; 65535 = all.")
-    ] = None,
-    clear_tamper: bool = False,
-    power_limit: Annotated[int | None, typer.Option(help="Watts.")] = None,
-    phase_limit: Annotated[int | None, typer.Option(help="Phase unbalance, watts.")] = None,
-    test: Annotated[int | None, typer.Option(help="Control bits of a class 1 test.")] = None,
     at: Annotated[datetime | None, typer.Option(help="Time of issue, UTC; default now.")] = None,
     random: Annotated[int | None, typer.Option(min=0, max=15, help="Default: by chance.")] = None,
-    transaction: Annotated[
-        str, typer.Option(help="Your reference; asked twice = same token.")
-    ] = "",
+    transaction: Annotated[str, typer.Option(help="Asked for twice, it is the same token.")] = "",
     ledger: Annotated[
         Path | None, typer.Option(help="File that remembers what was issued.")
     ] = None,
@@ -59,16 +58,7 @@ def issue(
     from . import commands
 
     with commands.told():
-        order = commands.order(
-            service,
-            units=units,
-            currency=currency,
-            clear_credit=clear_credit,
-            clear_tamper=clear_tamper,
-            power_limit=power_limit,
-            phase_limit=phase_limit,
-            test=test,
-        )
+        order = commands.order(what, value, service)
         known = commands.meter(meter, sgc, krn, ti, ken, ea, dkga, base)
         module = commands.module(keys, ea07_tables)
         commands.issue(known, order, module, transaction, ledger, at, random)

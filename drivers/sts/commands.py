@@ -23,15 +23,16 @@ from .issuer import KeyChange, ModuleIssuer, TokenRequest
 from .keyfile import load_keys
 from .ledger import MemoryLedger, SqliteLedger
 from .module import SoftwareModule
-from .standard import Service, Subclass
+from .standard import ALL_REGISTERS, Service, Subclass
 from .vectors import Status
 from .vectors import verify as judge
 
+# Subclass, and the value when none is given; a limit must be given.
 _SETTINGS = {
-    "clear_credit": Subclass.CLEAR_CREDIT,
-    "clear_tamper": Subclass.CLEAR_TAMPER_CONDITION,
-    "power_limit": Subclass.SET_MAXIMUM_POWER_LIMIT,
-    "phase_limit": Subclass.SET_MAXIMUM_PHASE_POWER_UNBALANCE_LIMIT,
+    "clear-credit": (Subclass.CLEAR_CREDIT, str(ALL_REGISTERS)),
+    "clear-tamper": (Subclass.CLEAR_TAMPER_CONDITION, "0"),
+    "power-limit": (Subclass.SET_MAXIMUM_POWER_LIMIT, ""),
+    "phase-limit": (Subclass.SET_MAXIMUM_PHASE_POWER_UNBALANCE_LIMIT, ""),
 }
 
 
@@ -89,29 +90,28 @@ def _convert(fields: dict[str, object]) -> Meter:
         raise Invalid(str(error)) from None
 
 
-def order(service: str, **wanted: str | int | bool | None) -> Order:
-    """The one order among the options; Invalid when there is none or more than one."""
-    chosen = {name: value for name, value in wanted.items() if value not in {None, False}}
-    if len(chosen) != 1:
-        options = ", ".join("--" + name.replace("_", "-") for name in wanted)
-        raise Invalid(f"choose one of {options}")
-    ((name, value),) = chosen.items()
+def order(what: str, value: str, service: str) -> Order:
+    """What is to be issued, or Invalid."""
     if service.upper() not in Service.__members__:
         raise Invalid(f"service {service!r} is none of electricity, water, gas, time")
     kind = Service[service.upper()]
-    if name == "units":
-        return Credit(units=_steps(value, 1), service=kind)
-    if name == "currency":
-        return CurrencyCredit(amount=_steps(value, 5), service=kind)
-    if name == "test":
-        return MeterTest(control=int(value or 0))
-    return Setting(subclass=_SETTINGS[name], value=0 if value is True else int(value or 0))
+    match what:
+        case "units":
+            return Credit(units=_steps(value, 1), service=kind)
+        case "currency":
+            return CurrencyCredit(amount=_steps(value, 5), service=kind)
+        case "test":
+            return MeterTest(control=_steps(value, 0))
+    if what not in _SETTINGS:
+        raise Invalid(f"{what!r} is none of units, currency, test, {', '.join(_SETTINGS)}")
+    subclass, default = _SETTINGS[what]
+    return Setting(subclass=subclass, value=_steps(value or default, 0))
 
 
-def _steps(value: str | int | None, places: int) -> int:
+def _steps(value: str, places: int) -> int:
     """A decimal number in steps of its last place that counts, rounded up."""
     try:
-        return int(Decimal(str(value)).scaleb(places).to_integral_value(ROUND_CEILING))
+        return int(Decimal(value).scaleb(places).to_integral_value(ROUND_CEILING))
     except (InvalidOperation, ValueError, OverflowError):
         raise Invalid(f"{value!r} is not a number") from None
 

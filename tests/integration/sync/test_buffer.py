@@ -56,7 +56,9 @@ async def eventually(condition: Callable[[], bool], timeout: float = 10.0) -> No
             await asyncio.sleep(0.02)
 
 
-async def test_what_was_flushed_is_there_after_reopening_in_order(tmp_path: Path, batch: Make) -> None:
+async def test_what_was_flushed_is_there_after_reopening_in_order(
+    tmp_path: Path, batch: Make
+) -> None:
     async with Buffer.opened(tmp_path / "b.db") as buffer:
         for at in range(0, 30_000, 700):
             buffer.readings(batch(700, at))
