@@ -1,0 +1,17 @@
+"""MQTT 3.1.1 and 5: Acrel's platform, Sparkplug B, and payloads described by the configuration."""
+
+from hub import Plugin, Role, hookimpl
+
+DRIVERS = ("mqtt", "mqtt-acrel", "mqtt-sparkplug")
+
+
+@hookimpl
+def hub_plugin() -> Plugin:
+    from drivers.mqtt.driver import MqttDriver  # noqa: PLC0415 - keeps `busbar --help` fast
+
+    return Plugin(
+        name="mqtt",
+        title="MQTT",
+        runs_on=Role.BOTH,
+        drivers=dict.fromkeys(DRIVERS, MqttDriver),
+    )
