@@ -39,12 +39,13 @@ class Alert(_Event, frozen=True, kw_only=True, tag="alert"):
 
 
 class StatusChange(_Event, frozen=True, kw_only=True, tag="status_change"):
-    """tariff_id: what a meter confirms that took a tariff."""
+    """tariff_id, limit_w: what a meter confirms that took a tariff or a power limit."""
 
     new_status: str
     previous_status: str = ""
     reason: str = ""
     tariff_id: str | None = None
+    limit_w: float | None = None
 
 
 class DisconnectConfirm(_Event, frozen=True, kw_only=True, tag="disconnect_confirm"):

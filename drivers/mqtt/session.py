@@ -95,6 +95,11 @@ class MqttSession(Session):
             await self._publish([order])
         return Result(outcome=Outcome.ACCEPTED, detail="published; the feedback point confirms it")
 
+    async def publish(self, publication: Publication) -> None:
+        """Hand one message to the broker, or LinkError."""
+        with _link_errors():
+            await self._publish([publication])
+
     def _take(self, message: aiomqtt.Message, rows: Rows) -> Iterable[Publication]:
         topic, payload, link = message.topic.value, message.payload, self._link
         body = payload if isinstance(payload, bytes) else b""
