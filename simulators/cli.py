@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add `simulate modbus`; the group `simulate` is shared with whoever else adds to it."""
+    """Add `simulate modbus` and `simulate acrel`; the group is shared with whoever adds to it."""
+    from simulators.acrel_cli import acrel
+
     group = next((g.typer_instance for g in app.registered_groups if g.name == "simulate"), None)
     if group is None:
         group = typer.Typer(help="Field devices that speak the real protocols.")
         group.callback()(_group)
         app.add_typer(group, name="simulate")
     group.command("modbus")(modbus)
+    group.command("acrel")(acrel)
 
 
 def _group() -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from hub import Can, ConfigError, DeviceConfig, Driver, Point, PointSpec, Session
+from hub import Can, DeviceConfig, Driver, Point, PointSpec, Session
 
 from .acrel import AcrelDialect, acrel_address
 from .config import (
@@ -17,7 +17,8 @@ from .config import (
     SparkplugDevice,
 )
 from .dialect import Dialect
-from .generic import GenericDialect, generic_address
+from .generic import GenericAddress, GenericDialect, generic_address
+from .paths import parse
 from .sparkplug import SparkplugDialect, sparkplug_address
 
 
@@ -35,7 +36,7 @@ class MqttDriver(Driver[MqttConfig]):
             case MqttDevice():
                 return generic_address(spec.address, device)
             case _:
-                raise ConfigError(f"device {device.name!r} is none of MQTT's")
+                return _notation(spec)
 
     @classmethod
     def check(cls, config: MqttConfig, points: Sequence[Point]) -> list[str]:
@@ -60,3 +61,13 @@ class MqttDriver(Driver[MqttConfig]):
                 return SparkplugDialect(self.config, self.points)
             case GenericConfig():
                 return GenericDialect(self.config, self.points)
+
+
+def _notation(spec: PointSpec) -> Any:
+    """A profile's row, checked before any device uses it: in which dialect is not known yet."""
+    word, colon, rest = spec.address.partition(":")
+    if spec.address.startswith("$"):
+        return acrel_address(spec.address)
+    if colon and word != "command" and rest.startswith("$"):
+        return GenericAddress(word, parse(rest))
+    return sparkplug_address(spec)
