@@ -68,6 +68,8 @@ def _notation(spec: PointSpec) -> Any:
     word, colon, rest = spec.address.partition(":")
     if spec.address.startswith("$"):
         return acrel_address(spec.address)
-    if colon and word != "command" and rest.startswith("$"):
+    if colon and rest.startswith("$"):
         return GenericAddress(word, parse(rest))
+    if word == "command":
+        return GenericAddress(word, command=rest)
     return sparkplug_address(spec)

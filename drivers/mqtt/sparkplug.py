@@ -37,7 +37,7 @@ REBIRTH = "Node Control/Rebirth"
 REBIRTH_EVERY = 5_000_000  # µs between two requests to one node
 _GOOD = quality(stamp=Stamp.DEVICE)
 _OLD = quality(Validity.GOOD, Flag.OLD, Stamp.DEVICE)
-_TYPES = {kind.name.lower(): kind for kind in DataType}
+_TYPES = {kind.name.lower(): kind for kind in DataType} | {"bool": DataType.BOOLEAN}
 
 
 class SparkplugAddress(msgspec.Struct, frozen=True):
