@@ -29,7 +29,9 @@ CONFIG = GenericConfig(
     devices=(
         MqttDevice(
             name="plug", id="p7",
-            topics={"data": "home/{id}/sensor", "state": "home/{id}/state", "will": "home/{id}/lwt"},
+            topics={
+                "data": "home/{id}/sensor", "state": "home/{id}/state", "will": "home/{id}/lwt",
+            },
             commands={"relay": ("home/{id}/set", '{"on": {value}, "ref": "{command_id}"}')},
             time="$.time",
         ),
@@ -41,7 +43,8 @@ ROWS = {
         {"name": "power", "address": "$.apower"},
         {"name": "phase", "address": "$.phases[1].u"},
         {"name": "temp", "address": "$.list[name=temp].value"},
-        {"name": "relay.state", "address": "state:$", "kind": "binary", "states": {"1": "ON", "0": "OFF"}},
+        {"name": "relay.state", "address": "state:$", "kind": "binary",
+         "states": {"1": "ON", "0": "OFF"}},
         {"name": "relay", "address": "command:relay", "writable": True},
     ],
     "log": [{"name": "level", "address": "$.level"}],
