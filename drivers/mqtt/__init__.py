@@ -1,5 +1,7 @@
 """MQTT 3.1.1 and 5: Acrel's platform, Sparkplug B, and payloads described by the configuration."""
 
+import typer
+
 from hub import Plugin, Role, hookimpl
 
 DRIVERS = ("mqtt", "mqtt-acrel", "mqtt-sparkplug")
@@ -15,3 +17,10 @@ def hub_plugin() -> Plugin:
         runs_on=Role.BOTH,
         drivers=dict.fromkeys(DRIVERS, MqttDriver),
     )
+
+
+@hookimpl
+def hub_cli(app: typer.Typer) -> None:
+    from drivers.mqtt.cli import app as commands  # noqa: PLC0415
+
+    app.add_typer(commands, name="mqtt")
