@@ -1,11 +1,11 @@
 """All settings, and the one place that reads files and environment for them.
 
-Order: what stands here, `config/default.toml`, the given file, the environment. Every key can be
+Order: what stands here, `config/default.toml`, the given files, the environment. Every key can be
 set by `BUSBAR_<SECTION>__<KEY>`; lists and tables are given as JSON there.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from config.environment import overrides
 from config.faults import Fault, Faults, explain
 from config.lines import Lines
-from config.origin import Origin
+from config.origin import Origin, Source
 
 DEFAULT = Path(__file__).with_name("default.toml")
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -124,12 +124,22 @@ class Settings(Section, frozen=True):
     origin: Origin = Origin()
 
 
-def load(path: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
-    """Read everything, or raise Faults with all that is wrong and where."""
+def load(
+    path: Path | Sequence[Path] | None = None, env: Mapping[str, str] | None = None
+) -> Settings:
+    """Read everything, or raise Faults with all that is wrong and where.
+
+    Of several files the later wins; channels of all of them run together.
+    """
     data: dict[str, Any] = {}
-    files: list[tuple[str, Lines]] = []
-    for name in (DEFAULT, path) if path else (DEFAULT,):
-        _merge(data, _read(name, files))
+    files: list[Source] = []
+    channels: list[Any] = []
+    for name in (DEFAULT, *([path] if isinstance(path, Path) else path or ())):
+        _merge(data, _read(name, files, len(channels)))
+        if isinstance(own := data.get("channels"), list):
+            channels += own
+            del data["channels"]
+    data.setdefault("channels", channels)
     values, variables, faults = overrides(Settings, env or {})
     _merge(data, values)
     origin = Origin(tuple(files), variables)
@@ -145,7 +155,7 @@ def load(path: Path | None = None, env: Mapping[str, str] | None = None) -> Sett
     return msgspec.structs.replace(settings, origin=origin)
 
 
-def _read(path: Path, files: list[tuple[str, Lines]]) -> dict[str, Any]:
+def _read(path: Path, files: list[Source], before: int) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text)
@@ -153,7 +163,7 @@ def _read(path: Path, files: list[tuple[str, Lines]]) -> dict[str, Any]:
         raise Faults([f"{path}: {e.strerror}: give the path of a readable file"]) from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise Faults([f"{path}: not TOML: {e}"]) from e
-    files.append((str(path), Lines(text)))
+    files.append(Source(str(path), Lines(text), before))
     return data
 
 

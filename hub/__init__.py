@@ -1,5 +1,20 @@
 """The contract of Busbar: all that plugins and drivers may use."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from hub.contract.context import (
+    Actor,
+    Caller,
+    Cookie,
+    Credentials,
+    Ctx,
+    Event,
+    Reply,
+    UnitOfWork,
+    grants,
+    permits,
+)
 from hub.contract.driver import (
     Backoff,
     Can,
@@ -13,21 +28,29 @@ from hub.contract.driver import (
     Result,
     Session,
 )
+from hub.contract.endpoint import Endpoint, Room, Scope, action, query, room
 from hub.contract.errors import (
     AuthError,
+    BadRequest,
     ConfigError,
     Conflict,
     Forbidden,
     HubError,
     Invalid,
     LinkError,
+    Locked,
     NoResponse,
     NotFound,
     ProtocolError,
+    Stale,
+    TimedOut,
+    TooLarge,
+    TooMany,
     Unauthenticated,
     Unavailable,
     Unsupported,
 )
+from hub.contract.events import Happened, Subscriber, subscribe
 from hub.contract.journal import (
     Catalogue,
     CatalogueEntry,
@@ -41,7 +64,8 @@ from hub.contract.journal import (
     Record,
     Stream,
 )
-from hub.contract.plugin import Plugin, Role, hookimpl
+from hub.contract.measurements import Measurement, ReadingType, measurements
+from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
 from hub.contract.readings import (
     GOOD,
@@ -53,60 +77,164 @@ from hub.contract.readings import (
     Validity,
     quality,
 )
+from hub.contract.services import DIRECTORY, JOURNAL, STORE, UNIT, Key
 from hub.contract.telemetry import Aggregate, Bucket, PointDirectory, ReadingStore
 
+if TYPE_CHECKING:
+    from hub.contract.model import Base, Entity, SoftDelete, col, ref
+    from hub.contract.resource import Op, Resource
+    from hub.contract.types import (
+        Big,
+        Code,
+        Currency,
+        Day,
+        Email,
+        Id,
+        Instant,
+        Json,
+        Label,
+        Locale,
+        Measured,
+        MicroPrice,
+        Minor,
+        Name,
+        Phone,
+        Prose,
+        Rate,
+        Small,
+        Strings,
+        UtcDateTime,
+        Wh,
+        Zone,
+        uuid7,
+    )
+
 __all__ = [
+    "DIRECTORY",
     "GOOD",
+    "JOURNAL",
     "LOST",
+    "STORE",
+    "UNIT",
+    "Actor",
     "Aggregate",
     "AuthError",
+    "Authenticator",
     "Backoff",
+    "BadRequest",
+    "Base",
+    "Big",
     "Bucket",
+    "Caller",
     "Can",
     "Catalogue",
     "CatalogueEntry",
     "Cause",
     "ChannelConfig",
+    "Code",
     "Command",
     "CommandDone",
     "ConfigError",
     "Conflict",
+    "Cookie",
+    "Credentials",
+    "Ctx",
+    "Currency",
+    "Day",
     "DeviceConfig",
     "DeviceState",
     "Driver",
+    "Email",
+    "Endpoint",
+    "Entity",
+    "Event",
     "Flag",
     "Forbidden",
     "Gap",
     "GapCause",
+    "Happened",
     "HubError",
+    "Id",
+    "Instant",
     "Invalid",
     "Journal",
     "JournalStatus",
+    "Json",
+    "Key",
     "Kind",
+    "Label",
     "Link",
     "LinkError",
+    "Locale",
+    "Locked",
+    "Measured",
+    "Measurement",
+    "MicroPrice",
+    "Minor",
+    "Name",
     "NoResponse",
     "Node",
     "NotFound",
     "Note",
+    "Op",
     "Outcome",
+    "Phone",
     "Plugin",
     "Point",
     "PointDirectory",
     "PointSpec",
+    "Prose",
     "ProtocolError",
+    "Rate",
     "ReadingBatch",
     "ReadingStore",
+    "ReadingType",
     "Record",
+    "Reply",
+    "Resource",
     "Result",
     "Role",
+    "Room",
+    "Scope",
     "Session",
+    "Small",
+    "SoftDelete",
+    "Stale",
     "Stamp",
     "Stream",
+    "Strings",
+    "Subscriber",
+    "TimedOut",
+    "TooLarge",
+    "TooMany",
     "Unauthenticated",
     "Unavailable",
+    "UnitOfWork",
     "Unsupported",
+    "UtcDateTime",
     "Validity",
+    "Wh",
+    "Zone",
+    "action",
+    "col",
+    "grants",
     "hookimpl",
+    "measurements",
+    "permits",
     "quality",
+    "query",
+    "ref",
+    "room",
+    "subscribe",
+    "uuid7",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Tables and resources are loaded when first named: a gateway has none, and saves the room."""
+    if name in __all__:
+        for part in ("model", "resource", "types"):
+            module = importlib.import_module(f"hub.contract.{part}")
+            if hasattr(module, name):
+                return globals().setdefault(name, getattr(module, name))
+    raise AttributeError(f"hub has no {name!r}")

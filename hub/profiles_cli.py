@@ -1,9 +1,12 @@
 """`busbar profiles`: which devices are known, what is said of one, whether profiles are right."""
 
+from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from hub.contract.driver import Driver
 
 Folders = Annotated[
     list[Path] | None,
@@ -67,14 +70,22 @@ def show_profile(code: str, folder: Folders = None) -> None:
 
 
 def lint_profiles(folder: Folders = None) -> None:
-    """Check profiles; every fault with its file and line, and 1 as exit code if there is one."""
-    from hub.kernel.profiles import SHIPPED, Profiles
+    """Check profiles, addresses by the installed drivers too; exit code 1 if there is a fault."""
+    from hub.kernel.profiles import SHIPPED, Profiles, driver_check
 
-    profiles = Profiles((SHIPPED, *(folder or ())))
+    profiles = Profiles((SHIPPED, *(folder or ())), driver_check(_drivers()))
     _complain([str(fault) for fault in profiles.faults])
     if profiles.faults:
         raise typer.Exit(1)
     typer.echo(f"{len(profiles.all())} profiles, no faults")
+
+
+def _drivers() -> dict[str, type[Driver[Any]]]:
+    """The drivers of all installed plugins, by name."""
+    found: dict[str, type[Driver[Any]]] = {}
+    for entry in metadata.entry_points(group="busbar.plugins"):
+        found |= entry.load().hub_plugin().drivers
+    return found
 
 
 def _complain(faults: list[str]) -> None:

@@ -55,32 +55,36 @@ def modbus(
     from hub import HubError
     from simulators.run import run
 
-    network: Network | None = None
     try:
-        if series is None:
-            if profile is not None:
-                raise typer.BadParameter("--profile needs --series; without both: a network")
-            field, network = _network(speed, host, port, seed)
+        if series is not None:
+            code = profile or "eastron/sdm630"
+            field = _replay(code, series, column, where or [], unit, units, speed, host, port)
+            asyncio.run(run(field, write_config))
+        elif profile is None:
+            asyncio.run(run(*_network(write_config, speed, host, port, seed)))
         else:
-            meter = profile or "eastron/sdm630"
-            field = _replay(meter, series, column, where or [], unit, units, speed, host, port)
-        asyncio.run(run(field, write_config, network))
+            raise typer.BadParameter("--profile needs --series; without both: a network")
     except HubError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        raise _end(str(error)) from None
     except OSError as error:
-        typer.echo(f"cannot listen on {host}, port {port}: {error.strerror or error}", err=True)
-        raise typer.Exit(1) from None
+        raise _end(f"cannot serve on {host}, port {port}: {error.strerror or error}") from None
 
 
-def _network(speed: float, host: str, port: int, seed: int) -> tuple[Field, Network]:
+def _end(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(1)
+
+
+def _network(
+    write_config: Path | None, speed: float, host: str, port: int, seed: int
+) -> tuple[Field, Path | None, Network]:
     import time
 
     from simulators.field import serve_network
     from simulators.network import DAY, Network
 
     network = Network(seed, start=time.time() % DAY)
-    return serve_network(network, speed=speed, host=host, port=port), network
+    return serve_network(network, speed=speed, host=host, port=port), write_config, network
 
 
 def _replay(

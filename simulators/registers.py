@@ -22,18 +22,21 @@ class Field:
     """Where one point lives and how its value becomes bytes. first, words: registers or bits."""
 
     def __init__(self, spec: PointSpec, exponent: int = 0) -> None:
-        place = re.fullmatch(r"(hr|ir|co|di):(\d+)(?:\.(\d+))?", spec.address)
+        place = re.fullmatch(r"(hr|ir|co|di):(\d+)(?:\.(\d+)(?:-(\d+))?)?", spec.address)
         if place is None:
             raise ConfigError(f"{spec.name}: {spec.address!r} is no Modbus address")
         self.spec = spec
         self.table, self.first = place[1], int(place[2])
         self.bit = int(place[3]) if place[3] else None
+        self.mask = (1 << int(place[4] or place[3]) - int(place[3]) + 1) - 1 if place[3] else 0
         self.scale = spec.scale * 10.0**exponent
         self.words, self._encode = self._codec(spec.type)
 
     def _codec(self, kind: str) -> tuple[int, Callable[[float | str], bytes]]:
-        if self.table in {"co", "di"} or self.bit is not None:
+        if self.table in {"co", "di"}:
             return 1, lambda value: bytes((bool(value),))
+        if self.bit is not None:
+            return 1, lambda value: (round(self._raw(value)) & self.mask).to_bytes(2, "big")
         if kind in _FLOATS:
             form = _FLOATS[kind]
             return struct.calcsize(form) // 2, lambda value: struct.pack(form, self._raw(value))
@@ -111,6 +114,9 @@ class Image:
                     self._writable[field.table, index] = field
         for name, exponent in self.exponents.items():
             self.set(name, exponent)
+        for name, field in self.fields.items():
+            if field.spec.absent is not None:
+                self.set(name, field.spec.absent * field.scale + field.spec.offset)
 
     def _lay_out(self, table: str, gap: int) -> None:
         spans = sorted(
@@ -136,8 +142,8 @@ class Image:
             store[field.first] = data[0]
         elif field.bit is not None:
             word = int.from_bytes(store[field.first * 2 : field.first * 2 + 2], "big")
-            mask = 1 << field.bit
-            word = word | mask if data[0] else word & ~mask
+            word &= ~(field.mask << field.bit)
+            word |= int.from_bytes(data, "big") << field.bit
             store[field.first * 2 : field.first * 2 + 2] = word.to_bytes(2, "big")
         else:
             store[field.first * 2 : field.first * 2 + len(data)] = data

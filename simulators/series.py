@@ -65,10 +65,10 @@ def read_series(
     starts = starts[order]
     first = np.concatenate(([True], np.diff(starts) > 0))
     keep = order[first]
-    times = starts[first]
+    times, repeated = starts[first], int(len(starts) - first.sum())
+    if len(times) < 2 or repeated > max(10, len(starts) // 100):
+        raise ConfigError(f"{path}: {repeated} times repeat; choose one meter with `where`")
     seconds = int(np.median(np.diff(times))) // 1_000_000
-    if seconds <= 0:
-        raise ConfigError(f"{path}: rows do not advance in time; choose one meter with `where`")
     factor = _factor(unit or _unit_in(value), seconds)
     energy = _numbers(rows, value)[keep] * factor * MWH_PER_KWH
     reactive = _numbers(rows, "reactive_kvarh")[keep] * MWH_PER_KWH
@@ -80,7 +80,7 @@ def read_series(
         reactive=np.rint(np.nan_to_num(reactive)).astype(np.int64),
         voltage=_numbers(rows, "voltage_v")[keep],
         missing=int(np.isnan(energy).sum()),
-        repeated=int(len(starts) - first.sum()),
+        repeated=repeated,
     )
 
 

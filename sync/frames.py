@@ -124,7 +124,9 @@ def encode_readings(seq: int, previous: bytes, batch: ReadingBatch) -> bytes:
             else b"",
         )
     )
-    return _seal(FrameKind.READINGS, seq, (int(time.min()), int(time.max())), len(batch), previous, body)
+    return _seal(
+        FrameKind.READINGS, seq, (int(time.min()), int(time.max())), len(batch), previous, body
+    )
 
 
 def plain(text: str) -> str:
@@ -236,9 +238,7 @@ def _seal(
     if len(body) > MAX_BODY or count > MAX_COUNT:
         raise FrameTooLarge(f"{count} rows of {len(body)} bytes do not fit one frame")
     packed = zstandard.ZstdCompressor(level=1).compress(body)
-    return msgspec.msgpack.encode(
-        Frame(VERSION, kind, seq, seq, *times, count, previous, packed)
-    )
+    return msgspec.msgpack.encode(Frame(VERSION, kind, seq, seq, *times, count, previous, packed))
 
 
 def _version(data: bytes) -> UnknownVersion | None:
@@ -273,14 +273,16 @@ def _split(column: NDArray[Any], kind: type[np.generic]) -> bytes:
 def _join(body: bytes, at: int, n: int, kind: type[np.generic]) -> NDArray[Any]:
     dtype = np.dtype(kind).newbyteorder("<")
     planes = np.frombuffer(body, np.uint8, n * dtype.itemsize, at).reshape(dtype.itemsize, n)
-    return np.ascontiguousarray(planes.T).view(dtype).reshape(n).astype(kind, copy=False)
+    return planes.T.copy(order="C").view(dtype).reshape(n).astype(kind, copy=False)
 
 
 def _texts(frame: Frame, tail: bytes) -> dict[int, str]:
     if not tail:
         return {}
     try:
-        found = msgspec.msgpack.decode(tail, type=dict[int, Annotated[str, Meta(max_length=MAX_TEXT)]])
+        found = msgspec.msgpack.decode(
+            tail, type=dict[int, Annotated[str, Meta(max_length=MAX_TEXT)]]
+        )
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise FrameError(f"frame {frame.seq}: {error}") from None
     if any(not 0 <= row < frame.count for row in found):

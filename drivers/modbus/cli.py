@@ -58,9 +58,9 @@ def _channel(
 
 def _finish(work: Any) -> None:
     """Run to the end; a failure is one line on stderr and exit code 1."""
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
-    from hub import HubError  # noqa: PLC0415
+    from hub import HubError
 
     try:
         asyncio.run(work)
@@ -96,7 +96,7 @@ def read(
     as_json: Json = False,
 ) -> None:
     """Read values once. Exit code 1 when one of them is not good."""
-    from drivers.modbus import field  # noqa: PLC0415
+    from drivers.modbus import field
 
     config = field.channel(_channel(target, unit, timeout, baud, parity, stop_bits, framing))
     orders = {"word_order": word_order, "byte_order": byte_order}
@@ -132,7 +132,7 @@ def write(
     as_json: Json = False,
 ) -> None:
     """Write one value and read it back. Exit code 1 unless the device holds it then."""
-    from drivers.modbus import field  # noqa: PLC0415
+    from drivers.modbus import field
 
     config = field.channel(_channel(target, unit, timeout, baud, parity, stop_bits, framing))
     orders = {"word_order": word_order, "byte_order": byte_order}
@@ -164,7 +164,7 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """Find the units that answer, or the registers that a unit has."""
-    from drivers.modbus import field  # noqa: PLC0415
+    from drivers.modbus import field
 
     config = field.channel(_channel(target, unit, timeout, baud, parity, stop_bits, framing))
 
@@ -187,10 +187,10 @@ def sniff(
     as_json: Json = False,
 ) -> None:
     """Show every Modbus/TCP message of a capture, responses with their requests."""
-    from msgspec import to_builtins  # noqa: PLC0415
+    from msgspec import to_builtins
 
-    from drivers.modbus.sniff import Sniffed  # noqa: PLC0415
-    from drivers.modbus.sniff import sniff as messages  # noqa: PLC0415
+    from drivers.modbus.sniff import Sniffed
+    from drivers.modbus.sniff import sniff as messages
 
     def line(message: Sniffed) -> str:
         words = to_builtins(message.meaning)

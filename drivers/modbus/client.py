@@ -7,6 +7,7 @@ because that builds a Python integer per register and accepts an answer of anoth
 import asyncio
 import contextlib
 import struct
+import termios
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -27,6 +28,9 @@ from drivers.modbus.config import (
 from hub import ConfigError, Link, LinkError, NoResponse, ProtocolError
 
 Frame = tuple[int, int, bytes]  # unit, transaction (0 where frames carry none), PDU
+_Answer = tuple[bytes, int]  # PDU, µs since 1970 UTC
+# A repeated question is answered twice, one time-out apart. The hub gives a line up after two.
+LATE = 1.25
 _LONGEST = 520  # bytes of the longest frame there is: ASCII
 
 
@@ -87,8 +91,9 @@ class _Pending:
     transaction: int
     function: int
     size: int | None
-    answer: asyncio.Future[tuple[bytes, int]]
     sent: int = 0
+    answered: int = 0
+    waiter: asyncio.Future[_Answer | None] | None = None
 
     def fits(self, unit: int, transaction: int, pdu: bytes, numbered: bool) -> bool:
         if unit != self.unit or pdu[0] & 0x7F != self.function:
@@ -134,7 +139,7 @@ class Client(asyncio.Protocol):
         attempts: int = 1,
         pause: float = 0.0,
         device: str = "",
-    ) -> tuple[bytes, int]:
+    ) -> _Answer:
         """Send a PDU; return the PDU that answers it and when it came (µs since 1970 UTC).
 
         An exception response is an answer. Raises NoResponse after `attempts` time-outs and
@@ -143,35 +148,44 @@ class Client(asyncio.Protocol):
         async with self._lock:
             await self._settle(unit, pause)
             self._transaction = self._transaction % 0xFFFF + 1
-            pending = _Pending(
-                device, unit, self._transaction, request[0], size, self._loop.create_future()
-            )
+            pending = _Pending(device, unit, self._transaction, request[0], size)
             frame = self._framing.encode(request, unit, self._transaction)
             self._pending = pending
             try:
                 for _ in range(attempts):
-                    self._send(frame, pending)
-                    if await self._wait(pending.answer, timeout):
-                        return pending.answer.result()
+                    if answer := await self._ask(frame, pending, timeout):
+                        return answer
+                    self._refuse_remnant()
             finally:
                 self._pending = None
-                self._note_owed(pending, timeout)
+                if not self._framing.numbered and pending.sent > pending.answered:
+                    owed = pending.sent - pending.answered
+                    self._owed[unit] = _Owed(owed, self._loop.time() + LATE * timeout)
         raise NoResponse(f"unit {unit} at {self.peer} did not answer within {timeout:g} s")
 
-    def _send(self, frame: bytes, pending: _Pending) -> None:
+    async def _ask(self, frame: bytes, pending: _Pending, seconds: float) -> _Answer | None:
+        """Send once; None when nothing came in time. A repeat takes a late answer for its own."""
         if self._gone.is_set() or self._transport is None:
             raise LinkError(f"{self.peer}: {self._why}")
         if not self._framing.numbered:
             self._framing.buffer.clear()
         pending.sent += 1
+        waiter: asyncio.Future[_Answer | None] = self._loop.create_future()
+        pending.waiter = waiter
         self._last_activity = self._loop.time()
         self._transport.write(frame)
         self._link.wire(pending.device, True, frame)
+        timer = self._loop.call_later(seconds, _expire, waiter)
+        try:
+            return await waiter
+        finally:
+            timer.cancel()
 
-    async def _wait(self, answer: asyncio.Future[tuple[bytes, int]], seconds: float) -> bool:
-        """Whether the answer came; the future itself outlives a time-out."""
-        done, _ = await asyncio.wait((answer,), timeout=seconds)
-        return bool(done)
+    def _refuse_remnant(self) -> None:
+        """Half a frame that was never finished would take its end from the next answer."""
+        if self._framing.numbered and self._framing.buffer:
+            self._fail(f"an answer broke off after {len(self._framing.buffer)} bytes")
+            raise LinkError(f"{self.peer}: {self._why}")
 
     async def _settle(self, unit: int, pause: float) -> None:
         """Let the line be quiet for as long as it must, and late answers of this unit go by."""
@@ -184,12 +198,6 @@ class Client(asyncio.Protocol):
         quiet = max(pause, self._silence)
         if quiet and (wait := self._last_activity + quiet - self._loop.time()) > 0:
             await asyncio.sleep(wait)
-
-    def _note_owed(self, pending: _Pending, timeout: float) -> None:
-        answered = pending.answer.done() and pending.answer.exception() is None
-        unanswered = pending.sent - answered
-        if unanswered > 0 and not self._framing.numbered:
-            self._owed[pending.unit] = _Owed(unanswered, self._loop.time() + 2 * timeout)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
@@ -210,10 +218,12 @@ class Client(asyncio.Protocol):
         pending = self._pending
         if (
             pending
-            and not pending.answer.done()
+            and pending.waiter
+            and not pending.waiter.done()
             and pending.fits(unit, transaction, pdu, self._framing.numbered)
         ):
-            pending.answer.set_result((pdu, arrived))
+            pending.answered = 1
+            pending.waiter.set_result((pdu, arrived))
             return
         self.foreign += 1
         if owed := self._owed.get(unit):
@@ -228,8 +238,9 @@ class Client(asyncio.Protocol):
         if not self._gone.is_set():
             self._why = why
             self._gone.set()
-        if self._pending and not self._pending.answer.done():
-            self._pending.answer.set_exception(LinkError(f"{self.peer}: {why}"))
+        waiter = self._pending.waiter if self._pending else None
+        if waiter and not waiter.done():
+            waiter.set_exception(LinkError(f"{self.peer}: {why}"))
 
     async def wait_ready(self) -> None:
         await self._ready.wait()
@@ -238,6 +249,11 @@ class Client(asyncio.Protocol):
         self._fail("closed")
         if self._transport:
             self._transport.abort()
+
+
+def _expire(waiter: asyncio.Future[_Answer | None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 @contextlib.asynccontextmanager
@@ -278,8 +294,8 @@ async def _open(config: ModbusConfig, client: Client) -> None:
             await client.wait_ready()
     except TimeoutError:
         raise LinkError(f"{client.peer} did not connect in {config.connect_timeout:g} s") from None
-    except ValueError as fault:
-        raise ConfigError(f"{client.peer}: {fault}") from None
+    except (ValueError, termios.error) as fault:
+        raise ConfigError(f"{client.peer} cannot be set up like this: {fault}") from None
     except OSError as fault:
         raise LinkError(f"{client.peer}: {fault.strerror or fault}") from None
 

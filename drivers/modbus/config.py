@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from drivers.modbus.pdu import MAX_BITS, MAX_REGISTERS
-from hub import Backoff, ChannelConfig, DeviceConfig
+from hub import ChannelConfig, DeviceConfig
 
 Seconds = Annotated[float, Meta(gt=0)]
 
@@ -15,7 +15,8 @@ class ModbusDevice(DeviceConfig, frozen=True, kw_only=True, forbid_unknown_field
     """One unit.
 
     gap: unused registers that are read along to save a request. inter_frame_ms: least silence on
-    the line before a request to this unit. retries: of reads only, a write is sent once.
+    the line before a request to this unit. request_timeout: instead of the channel's. retries: of
+    reads only, a write is sent once.
     read_back: confirm a write by reading; without it a write that was answered counts as done.
     """
 
@@ -37,12 +38,8 @@ class Parity(enum.StrEnum):
 
 
 class _Modbus(ChannelConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Short times, so that a link that was dead is back within 5 s of its return."""
-
     devices: tuple[ModbusDevice, ...] = ()
-    connect_timeout: Seconds = 3.0
     request_timeout: Seconds = 1.0
-    backoff: Backoff = Backoff(first=0.5, last=1.5)
 
 
 class _Network(_Modbus, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -44,7 +44,9 @@ class Decoder:
         self.points = len(addresses)
         self.sizes = [read_size(block.table, block.count) for block in blocks]
         self.rows = [np.array(block.rows, np.intp) for block in blocks]
-        self._complete = sum(map(len, self.rows)) == self.points
+        self._qualities = np.full(self.points, INVALID, np.uint16)
+        for rows in self.rows:
+            self._qualities[rows] = GOOD
         self._texts: list[tuple[int, Address, NDArray[np.intp]]] = []
         groups: defaultdict[str, list[tuple[int, Address, list[int]]]] = defaultdict(list)
         for block, base in zip(blocks, itertools.accumulate(self.sizes, initial=0), strict=False):
@@ -63,18 +65,15 @@ class Decoder:
         block are NaN and INVALID.
         """
         data = np.frombuffer(b"".join(parts), np.uint8)
-        if self._complete and not self._texts:
-            values = np.empty(self.points)
-            qualities = np.zeros(self.points, np.uint16)
-        else:
-            values = np.full(self.points, np.nan)
-            qualities = np.full(self.points, INVALID, np.uint16)
+        values = np.full(self.points, np.nan)
+        qualities = self._qualities.copy()
         for step in self._steps:
             step(data, values, qualities)
-        texts = {row: _text(address, data[where]) for row, address, where in self._texts}
-        for row in texts:
-            qualities[row] = GOOD
-        return values, qualities, texts
+        return (
+            values,
+            qualities,
+            {row: _text(address, data[where]) for row, address, where in self._texts},
+        )
 
 
 def _indices(address: Address, distance: int, base: int) -> list[int]:
@@ -111,23 +110,24 @@ def _step(name: str, members: list[tuple[int, Address, list[int]]]) -> _Apply:
 
 
 def _numbers(rows: NDArray[np.intp], index: NDArray[np.intp], view: np.dtype[np.generic]) -> _Apply:
-    wide, real = view.itemsize == 8, view.kind == "f"
+    def narrow(data: Bytes, values: Values, qualities: Qualities) -> None:
+        values[rows] = data[index].view(view)[:, 0]
 
-    def step(data: Bytes, values: Values, qualities: Qualities) -> None:
+    def wide(data: Bytes, values: Values, qualities: Qualities) -> None:
+        values[rows] = found = data[index].view(view)[:, 0].astype(np.float64)
+        qualities[rows[np.abs(found) >= EXACT]] = INEXACT
+
+    def real(data: Bytes, values: Values, qualities: Qualities) -> None:
         # A signalling NaN raises the processor's invalid flag when it is widened.
         with np.errstate(invalid="ignore"):
-            found = data[index].view(view)[:, 0].astype(np.float64)
-        values[rows] = found
-        grades = np.zeros(len(rows), np.uint16)
-        if real:
-            if not np.isfinite(found).all():
-                grades[np.isinf(found)] = BEYOND
-                grades[np.isnan(found)] = INVALID
-        elif wide:
-            grades[np.abs(found) >= EXACT] = INEXACT
-        qualities[rows] = grades
+            values[rows] = found = data[index].view(view)[:, 0].astype(np.float64)
+        if not np.isfinite(found).all():
+            qualities[rows[np.isinf(found)]] = BEYOND
+            qualities[rows[np.isnan(found)]] = INVALID
 
-    return step
+    if view.kind == "f":
+        return real
+    return wide if view.itemsize == 8 else narrow
 
 
 def _coils(rows: NDArray[np.intp], index: NDArray[np.intp]) -> _Apply:
@@ -135,7 +135,6 @@ def _coils(rows: NDArray[np.intp], index: NDArray[np.intp]) -> _Apply:
 
     def step(data: Bytes, values: Values, qualities: Qualities) -> None:
         values[rows] = (data[byte] >> shift) & 1
-        qualities[rows] = GOOD
 
     return step
 
@@ -146,7 +145,6 @@ def _fields(rows: NDArray[np.intp], index: NDArray[np.intp], members: list[Addre
 
     def step(data: Bytes, values: Values, qualities: Qualities) -> None:
         values[rows] = (data[index].view(">u2")[:, 0] >> shift) & mask
-        qualities[rows] = GOOD
 
     return step
 
@@ -154,7 +152,6 @@ def _fields(rows: NDArray[np.intp], index: NDArray[np.intp], members: list[Addre
 def _flags(rows: NDArray[np.intp], index: NDArray[np.intp]) -> _Apply:
     def step(data: Bytes, values: Values, qualities: Qualities) -> None:
         values[rows] = data[index].any(axis=1)
-        qualities[rows] = GOOD
 
     return step
 
@@ -168,7 +165,8 @@ def _decimals(rows: NDArray[np.intp], index: NDArray[np.intp]) -> _Apply:
         wrong = ((high > 9) | (low > 9)).any(axis=1)
         number = (high * 10.0 + low) @ weights
         values[rows] = np.where(wrong, np.nan, number)
-        qualities[rows] = np.where(wrong, INVALID, np.where(number >= EXACT, INEXACT, GOOD))
+        qualities[rows[number >= EXACT]] = INEXACT
+        qualities[rows[wrong]] = INVALID
 
     return step
 

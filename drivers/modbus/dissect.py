@@ -57,9 +57,9 @@ def request(pdu: bytes) -> Meaning:
 def response(pdu: bytes, asked: Meaning | None = None) -> Meaning:
     """asked: what the request said; it bounds the number of bits and gives the address."""
     if pdu and pdu[0] >= 0x80:
-        if len(pdu) != 2:
-            return Meaning(data=pdu[1:].hex(), fault=f"an exception has 2 bytes, not {len(pdu)}")
-        return Meaning(exception=pdu[1], reason=name_of(pdu[1]))
+        if len(pdu) < 2:
+            return Meaning(fault="an exception without its code")
+        return Meaning(exception=pdu[1], reason=name_of(pdu[1]), data=pdu[2:].hex())
     meaning = _apply(_RESPONSES, pdu)
     if meaning.bytes is None or asked is None or asked.count is None:
         return meaning

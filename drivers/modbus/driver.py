@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any, ClassVar
 
 from drivers.modbus.address import Address, Table, parse
-from drivers.modbus.config import ModbusConfig, Serial
+from drivers.modbus.config import ModbusConfig, ModbusDevice, Serial
 from hub import Can, DeviceConfig, Driver, Point, PointSpec, Session
 
 
@@ -20,12 +20,10 @@ class ModbusDriver(Driver[ModbusConfig]):
 
     @classmethod
     def check(cls, config: ModbusConfig, points: Sequence[Point]) -> list[str]:
-        """Units that a serial line does not have, and writable points that share registers."""
-        faults = [
-            f"device {device.name!r}: unit {device.unit} is none of 1 to 247 of a serial line"
-            for device in config.devices
-            if isinstance(config, Serial) and not 1 <= device.unit <= 247
-        ]
+        """Units that a serial line does not have, times that the hub would not wait for, and
+        writable points that share registers.
+        """
+        faults = [fault for device in config.devices for fault in _impossible(config, device)]
         units = {device.name: device.unit for device in config.devices}
         writable = [point for point in points if point.spec.writable]
         for one, other in combinations(writable, 2):
@@ -44,6 +42,23 @@ class ModbusDriver(Driver[ModbusConfig]):
 
         async with connect(self.config, self.link) as client:
             yield ModbusSession(self.config, client, self.link)
+
+
+def _impossible(config: ModbusConfig, device: ModbusDevice) -> list[str]:
+    faults = []
+    if isinstance(config, Serial) and not 1 <= device.unit <= 247:
+        faults.append(f"unit {device.unit} is none of 1 to 247 of a serial line")
+    most = 1.5 * config.request_timeout
+    for name, seconds in (
+        ("request_timeout", device.request_timeout or 0),
+        ("inter_frame_ms", device.inter_frame_ms / 1000),
+    ):
+        if seconds > most:
+            faults.append(
+                f"{name} is {seconds:g} s: the channel gives up after {most:g} s, "
+                "raise its request_timeout"
+            )
+    return [f"device {device.name!r}: {fault}" for fault in faults]
 
 
 def _overlap(one: Address, other: Address) -> bool:

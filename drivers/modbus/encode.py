@@ -1,4 +1,4 @@
-"""From an engineering value to the registers that hold it. Pure."""
+"""From a raw value to the registers that hold it. Pure."""
 
 import math
 import struct
@@ -22,11 +22,11 @@ _DIGITS = {"bcd16": 4, "bcd32": 8, "bcd64": 16}
 def encode(spec: PointSpec, address: Address, value: float | str) -> bytes:
     """Register bytes in wire order; one byte 0 or 1 for a coil.
 
-    A bit field gives the whole register with the other bits 0. Raises Invalid, naming the point,
-    for what the type cannot hold.
+    value: raw; where the type is whole it is rounded. A bit field gives the whole register with the
+    other bits 0. Raises Invalid, naming the point, for what the type cannot hold.
     """
     try:
-        data = _string(address, value) if address.chars else _number(spec, address, value)
+        data = _string(address, value) if address.chars else _number(address, value)
     except (ValueError, OverflowError, struct.error) as fault:
         raise Invalid(f"{spec.name}: {fault}") from None
     if address.table.of_bits:
@@ -53,15 +53,14 @@ def _string(address: Address, value: float | str) -> bytes:
     return data.ljust(2 * address.count, b"\0")
 
 
-def _number(spec: PointSpec, address: Address, value: float | str) -> bytes:
+def _number(address: Address, value: float | str) -> bytes:
     if isinstance(value, str):
         raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 - becomes Invalid
-    raw = (value - spec.offset) / spec.scale
-    if address.type in {"float32", "float64"}:
-        return _real(address.type, raw)
-    if not math.isfinite(raw):
+    if not math.isfinite(value):
         raise ValueError(f"{value} is not a finite number")
-    number = _whole(raw, value, spec)
+    if address.type in {"float32", "float64"}:
+        return struct.pack(_FORMATS[address.type], value)
+    number = round(value)
     if address.type == "bool":
         if number not in {0, 1}:
             raise ValueError(f"{value} is neither 0 nor 1")
@@ -70,28 +69,15 @@ def _number(spec: PointSpec, address: Address, value: float | str) -> bytes:
         if not 0 <= number < 1 << address.bits:
             raise ValueError(f"{value} does not fit {address.bits} bits")
         return (number << address.bit).to_bytes(2, "big")
-    return _integer(address.type, number, value)
+    return _integer(address.type, number)
 
 
-def _whole(raw: float, value: float, spec: PointSpec) -> int:
-    """An integer value without scaling keeps all of its 64 bits."""
-    if isinstance(value, int) and spec.scale == 1 and spec.offset == 0:
-        return value
-    return round(raw)
-
-
-def _real(kind: str, raw: float) -> bytes:
-    if math.isnan(raw):
-        raise ValueError("NaN is not a value to write")
-    return struct.pack(_FORMATS[kind], raw)
-
-
-def _integer(kind: str, number: int, value: float) -> bytes:
+def _integer(kind: str, number: int) -> bytes:
     if digits := _DIGITS.get(kind):
         if not 0 <= number < 10**digits:
-            raise ValueError(f"{value} (raw {number}) does not fit {kind}")
+            raise ValueError(f"raw {number} does not fit {kind}")
         return bytes.fromhex(f"{number:0{digits}d}")
     try:
         return struct.pack(_FORMATS[kind], number)
     except struct.error:
-        raise ValueError(f"{value} (raw {number}) does not fit {kind}") from None
+        raise ValueError(f"raw {number} does not fit {kind}") from None

@@ -152,23 +152,22 @@ async def write(config: ModbusConfig, spec: PointSpec, value: str) -> Result:
     async with _open(config, points) as session:
         command = Command(
             point=points[0],
-            value=value if address.chars else _number(value),
+            value=value if address.chars else _raw(spec, value),
             actor="cli",
             expires=time.time_ns() // 1000 + MINUTE,
         )
         return await session.operate(command)
 
 
-def _number(text: str) -> float:
-    """An int stays one, so that 64 bits survive."""
+def _raw(spec: PointSpec, text: str) -> float:
+    """What to write for an engineering value; a plain int stays one, so that 64 bits survive."""
     try:
-        return int(text, 0)
-    except ValueError:
-        pass
-    try:
-        return float(text)
+        value = float(text)
     except ValueError:
         raise ConfigError(f"{text!r} is not a number") from None
+    if spec.scale != 1 or spec.offset:
+        return (value - spec.offset) / spec.scale
+    return int(text) if text.lstrip("+-").isdecimal() else value
 
 
 async def scan_units(config: ModbusConfig, units: Iterable[int]) -> AsyncIterator[tuple[int, str]]:

@@ -23,6 +23,11 @@ class Answer:
     code: int
     at: int
 
+    @property
+    def absent(self) -> bool:
+        """Nothing was heard of the unit itself."""
+        return self.code == SILENT or self.code in pdu.ABSENT
+
 
 SILENT = -1
 MUTE = 3  # polls
@@ -52,13 +57,17 @@ class Layout:
 
 
 class Poll:
-    """refused: rows that the device does not have, with the exception code that said so."""
+    """refused: rows that the device does not have, with the exception code that said so.
+
+    troubled: the device was warned of because of this poll.
+    """
 
     def __init__(self, points: tuple[Point, ...], limits: Limits) -> None:
         self.points = points
         self.ids = np.array([point.id for point in points], np.uint32)
         self.refused: dict[int, int] = {}
         self.relearn_at = 0.0
+        self.troubled = False
         self._mute: Counter[Block] = Counter()
         self._stretches = items([point.address for point in points])
         self._limits = limits
@@ -77,11 +86,13 @@ class Poll:
         self.relearn_at = self.relearn_at or relearn_at
         self.layout = Layout(self.points, parts)
 
+    def note_clean(self) -> None:
+        """All blocks gave values."""
+        self.troubled = False
+        self._mute.clear()
+
     def note_mute(self, layout: Layout, answers: Sequence[Answer], relearn_at: float) -> None:
         """A block that is never answered, though others are, is asked for only now and then."""
-        if not any(answer.code == SILENT for answer in answers):
-            self._mute.clear()
-            return
         for request, answer in zip(layout.requests, answers, strict=True):
             if answer.code == SILENT:
                 self._mute[request.block] += 1
@@ -100,9 +111,11 @@ class Poll:
             for answer, size in zip(answers, decoder.sizes, strict=True)
         ]
         values, qualities, texts = decoder.decode(parts)
-        times = np.full(len(self.points), answers[0].at if answers else now, np.int64)
+        times = np.empty(len(self.points), np.int64)
+        times.fill(answers[0].at if answers else now)
         for answer, rows in zip(answers, decoder.rows, strict=True):
-            times[rows] = answer.at
+            if answer is not answers[0]:
+                times[rows] = answer.at
             if answer.data is None:
                 _void(values, qualities, texts, rows.tolist(), answer.code)
         for row, code in self.refused.items():

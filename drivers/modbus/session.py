@@ -1,4 +1,4 @@
-"""A live Modbus channel: reads blocks, finds out what a device refuses, notices silence."""
+"""A live Modbus channel: reads blocks, and around what a device refuses."""
 
 import asyncio
 import time
@@ -25,34 +25,23 @@ class ModbusSession(Session):
     def __init__(self, config: ModbusConfig, client: Client, link: Link) -> None:
         self._config, self._client, self._link = config, client, link
         self._devices: Mapping[str, ModbusDevice] = {d.name: d for d in config.devices}
-        units = frozenset(device.unit for device in config.devices if device.enabled)
-        self._silence = Silence(units)
+        self._silence = Silence()
         self._polls: dict[int, Poll] = {}
 
     async def read(self, points: tuple[Point, ...]) -> ReadingBatch:
-        """A batch in the order of `points`. A unit known to be silent is asked only now and then,
-        so that the others keep the line; meanwhile this raises NoResponse at once.
-        """
+        """A batch in the order of `points`."""
         if not points:
             return ReadingBatch.empty()
         device = self._devices[points[0].device]
         poll = self._poll(points, device)
-        if not self._silence.may_ask(device.unit, time.monotonic()):
-            raise NoResponse(f"{device.name} (unit {device.unit}) is silent")
         if poll.relearn_at and time.monotonic() >= poll.relearn_at:
             poll.forget()
         layout = poll.layout
         answers = await self._blocks(device, layout)
-        if any(answer.code in pdu.REFUSED for answer in answers):
-            layout, answers = await self._narrow(device, poll, layout, answers)
-        else:
-            poll.note_mute(layout, answers, time.monotonic() + RELEARN_MUTE)
-        if poll.refused:
-            self._link.warn(device.name, _refusals(poll))
-        elif any(answer.code for answer in answers):
-            self._link.warn(device.name, _troubles(layout, answers))
-        else:
-            self._link.clear(device.name)
+        if any(answer.code for answer in answers):
+            layout, answers = await self._cope(device, poll, layout, answers)
+        elif poll.troubled and not poll.refused:
+            self._well(device, poll)
         return poll.batch(layout, answers, self._link.now())
 
     async def operate(self, command: Command) -> Result:
@@ -76,24 +65,23 @@ class ModbusSession(Session):
         """One answer a block. Two silent blocks in a row end it: the rest counts as silent too."""
         answers: list[Answer] = []
         quiet = 0
-        started = time.monotonic()
         for request in layout.requests:
             if quiet == 2:
                 answers.append(Answer(None, SILENT, self._link.now()))
                 continue
             answer = await self._ask(device, request, patient=not quiet)
-            quiet = quiet + 1 if answer.code == SILENT or answer.code in pdu.ABSENT else 0
+            quiet = quiet + 1 if answer.absent else 0
             answers.append(answer)
-        if answers and all(a.code == SILENT or a.code in pdu.ABSENT for a in answers):
-            self._unanswered(device, answers[0].code, time.monotonic() - started)
+        if quiet and all(answer.absent for answer in answers):
+            self._unanswered(device, answers[0].code)
         elif answers and self._silence.answered(device.unit):
             self._recovered(device)
         return answers
 
-    def _unanswered(self, device: ModbusDevice, code: int, cost: float) -> None:
-        self._silence.unanswered(device.unit, time.monotonic(), cost)
-        if code == SILENT and isinstance(self._config, Network) and self._silence.link_is_dead:
-            raise LinkError(f"{self._client.peer}: the connection stands but nobody answers")
+    def _unanswered(self, device: ModbusDevice, code: int) -> None:
+        self._silence.unanswered(device.unit)
+        if code == SILENT and isinstance(self._config, Network) and self._silence.is_sudden:
+            raise LinkError(f"{self._client.peer}: several units fell silent at once")
         why = "is silent" if code == SILENT else pdu.name_of(code)
         raise NoResponse(f"{device.name} (unit {device.unit}) at {self._client.peer}: {why}")
 
@@ -135,6 +123,26 @@ class ModbusSession(Session):
             return Answer(None, pdu.MALFORMED, at)
         return Answer(answer[2:], 0, at)
 
+    async def _cope(
+        self, device: ModbusDevice, poll: Poll, layout: Layout, answers: list[Answer]
+    ) -> tuple[Layout, list[Answer]]:
+        """Learn from blocks that gave no values, and say so."""
+        if any(answer.code in pdu.REFUSED for answer in answers):
+            layout, answers = await self._narrow(device, poll, layout, answers)
+        else:
+            poll.note_mute(layout, answers, time.monotonic() + RELEARN_MUTE)
+        words = _refusals(poll) if poll.refused else _troubles(layout, answers)
+        if words:
+            poll.troubled = True
+            self._link.warn(device.name, words)
+        return layout, answers
+
+    def _well(self, device: ModbusDevice, poll: Poll) -> None:
+        """A device has a poll for each period; its trouble is over when none of them has any."""
+        poll.note_clean()
+        if not any(p.troubled for p in self._polls.values() if p.points[0].device == device.name):
+            self._link.clear(device.name)
+
     async def _narrow(
         self, device: ModbusDevice, poll: Poll, layout: Layout, answers: list[Answer]
     ) -> tuple[Layout, list[Answer]]:
@@ -155,7 +163,8 @@ class ModbusSession(Session):
             again = [block for block, _ in found]
             whole = request.block.rejoined or answer.code != pdu.Code.ILLEGAL_ADDRESS
             following += again if whole else rejoin(again, list(bad))
-        poll.learn(following, guilty, time.monotonic() + RELEARN)
+        wait = RELEARN if following else RELEARN_MUTE
+        poll.learn(following, guilty, time.monotonic() + wait)
         return Layout(poll.points, [b for b, _ in parts]), [a for _, a in parts]
 
     async def _split(

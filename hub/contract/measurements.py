@@ -3,6 +3,9 @@
 A name says quantity, direction and phase: `voltage.l1`, `energy.active.import.total`. Each maps to
 a data object of IEC 61850-7-4 (`MMXU.PhV.phsA`) and to the words of a CIM ReadingType
 (IEC 61968-9); where a standard has no word for it, that side is empty.
+
+Power is positive when it is drawn from the network and `import` counts it; a device that generates
+(capability `generation` of its profile) shows what it delivers as positive, and `export` counts it.
 """
 
 from collections.abc import Iterator

@@ -1,21 +1,30 @@
 """How a package tells the hub what it brings: one manifest and few hooks.
 
 A plugin is a package with `hub_plugin()` marked `@hookimpl`, found through the entry-point group
-`busbar.plugins`. Static things are fields of `Plugin`; hooks are for behaviour.
+`busbar.plugins`, or `busbar.plugins.central` when a gateway need not even import it. Static things
+are fields of `Plugin`; hooks are for behaviour.
 """
 # mypy: disable-error-code=empty-body
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
-import typer
 
+from .context import Actor, Credentials
 from .driver import Command, Driver
+from .endpoint import Endpoint, Room
+from .events import Subscriber
+from .services import Key
+
+if TYPE_CHECKING:
+    import typer
+
+    from .resource import Resource
 
 PROJECT = "busbar"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -30,6 +39,9 @@ class Role(enum.Flag):
     BOTH = GATEWAY | CENTRAL
 
 
+Authenticator = Callable[[Credentials], Awaitable[Actor]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
     """Everything a package brings, by value.
@@ -37,7 +49,8 @@ class Plugin:
     name: also the prefix of its tables, URLs, permissions and Alembic branch. settings: a msgspec
     struct, read from the table `[plugin.<name>]`. after: plugins that start before this one where
     they are loaded, though it can do without them (`*`: all that do not say so too). permissions:
-    code → description. urls: further URL modules it owns beside its name.
+    code → description. urls: further URL modules it owns beside its name. actions: endpoints that
+    are not rows. providers: services that it offers, by key.
     """
 
     name: str
@@ -47,18 +60,18 @@ class Plugin:
     after: tuple[str, ...] = ()
     runs_on: Role = Role.CENTRAL
     urls: tuple[str, ...] = ()
-    resources: tuple[Any, ...] = ()
-    actions: tuple[Any, ...] = ()
+    resources: "tuple[Resource[Any], ...]" = ()
+    actions: tuple[Endpoint, ...] = ()
     events: tuple[type, ...] = ()
-    subscribers: tuple[Any, ...] = ()
+    subscribers: tuple[Subscriber, ...] = ()
     jobs: tuple[Any, ...] = ()
     schedules: tuple[Any, ...] = ()
     permissions: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: type | None = None
     drivers: Mapping[str, type[Driver[Any]]] = field(default_factory=dict)
-    providers: Mapping[str, Any] = field(default_factory=dict)
-    rooms: tuple[Any, ...] = ()
+    providers: Mapping[Key[Any], Any] = field(default_factory=dict)
+    rooms: tuple[Room, ...] = ()
     reports: tuple[Any, ...] = ()
     health: tuple[Any, ...] = ()
     migrations: Path | None = None
@@ -86,8 +99,8 @@ def hub_shutdown(hub: Any) -> Any:
 
 
 @hookspec(firstresult=True)
-def hub_authenticate(credentials: Any) -> Any:
-    """Return a coroutine function that turns credentials into an Actor, or None."""
+def hub_authenticate(hub: Any, scheme: str) -> Authenticator | None:
+    """Return what turns credentials of this scheme into an Actor. Asked once, at start."""
 
 
 @hookspec
@@ -106,5 +119,5 @@ def hub_search(ctx: Any, query: str, limit: int) -> Any:
 
 
 @hookspec
-def hub_cli(app: typer.Typer) -> None:
+def hub_cli(app: "typer.Typer") -> None:
     """Add commands to `busbar`."""

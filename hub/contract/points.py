@@ -27,6 +27,7 @@ class PointSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     type: the encoding, as the driver names it (`float32`). unit: of the engineering value, which is
     raw * scale + offset. scale_from: name of a point of the same device whose value is a power of
     ten that multiplies this one's raw value first (SunSpec `sf`); both are read in one poll.
+    absent: raw value by which the device says that it has none (SunSpec 0x8000).
     every: poll period in seconds. limits: raise alarms; `low_limit` and
     `high_limit` also bound what is believed (OVERRANGE).
     """
@@ -41,6 +42,7 @@ class PointSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     scale: float = 1.0
     offset: float = 0.0
     scale_from: str = ""
+    absent: float | None = None
     byte_order: Order = "big"
     word_order: Order = "big"
     every: Annotated[float, Meta(gt=0)] | None = None

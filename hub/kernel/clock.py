@@ -22,8 +22,8 @@ class Clock:
     ) -> None:
         self._wall, self._mono = wall, monotonic
         self._offset = wall() - monotonic()
-        self._last = 0
-        self._given = 0
+        self._last = self._given = 0
+        self.now()
 
     def now(self) -> int:
         at = (self._mono() + self._offset) // 1000

@@ -15,8 +15,8 @@ from hub.contract.driver import Can, Command, Outcome, Result, Session
 from hub.contract.errors import ConfigError, HubError, Invalid, LinkError, NoResponse, Unsupported
 from hub.contract.journal import CommandDone, Journal
 from hub.kernel.app import Key
-from hub.kernel.clock import Clock
 from hub.kernel.lane import NotSent
+from hub.kernel.points import Points
 from hub.kernel.supervisor import State, Supervisor
 
 log = logging.getLogger(__name__)
@@ -38,14 +38,15 @@ class Selection(NamedTuple):
 class Commands:
     """Controls of one gateway. find: the supervisor that holds a command's point."""
 
-    def __init__(self, clock: Clock, journal: Journal, find: Find, guard: Guard) -> None:
-        self._clock, self._journal, self._find, self._guard = clock, journal, find, guard
+    def __init__(self, points: Points, journal: Journal, find: Find, guard: Guard) -> None:
+        self._clock, self._raw = points.clock, points.raw
+        self._journal, self._find, self._guard = journal, find, guard
         self._selected: dict[int, Selection] = {}
         self._busy: set[int] = set()
         self._tasks: set[asyncio.Task[Result]] = set()
 
     async def select(self, command: Command, *, hold: float = SELECT_FOR) -> Result:
-        """Reserve the point for one operate with the same actor, value and flags within `hold` s."""
+        """Reserve the point for one operate by the same actor, of the same value, in `hold` s."""
         return await self._run(self._select(command, hold))
 
     async def operate(self, command: Command, *, direct: bool = False) -> Result:
@@ -104,33 +105,35 @@ class Commands:
 
     async def _operate(self, command: Command, direct: bool) -> Result:
         point = command.point
-        if refusal := self._refusal(command):
+        if refusal := self._refusal(command) or self._unselected(command, direct):
             return refusal
-        known = self._selected.pop(point.id, None)
-        held = known if known is not None and self._valid(known) else None
-        if held is not None and direct:
-            self._selected[point.id] = held
-            if not _same(held.command, command):
-                return _no(Outcome.REJECTED, f"{held.command.actor} has selected {point.key}")
-            return _no(Outcome.REJECTED, f"{point.key} is selected: operate or cancel that")
-        if not direct:
-            if known is not None and self._clock.monotonic() >= known.until:
-                return _no(Outcome.TIMEOUT, f"the selection of {point.key} is over: select again")
-            if held is None:
-                return _no(Outcome.NO_SELECT, f"select {point.key} first")
-            if not _same(held.command, command):
-                return _no(Outcome.NO_SELECT, "actor, value or flags differ from the selection")
         supervisor = self._find(command)
-        if supervisor is None:
-            return _no(Outcome.REJECTED, f"no channel has {point.key}")
-        if point.id in self._busy:
-            return _no(Outcome.REJECTED, f"a command of {point.key} is under way")
+        if supervisor is None or point.id in self._busy:
+            why = "no channel has it" if supervisor is None else "a command of it is under way"
+            return _no(Outcome.REJECTED, f"{point.key}: {why}")
         self._busy.add(point.id)
         try:
             return await self._send(command, supervisor, lambda s, c: s.operate(c))
         finally:
             self._busy.discard(point.id)
             supervisor.hurry(point.device)
+
+    def _unselected(self, command: Command, direct: bool) -> Result | None:
+        """Why the selection does not allow it. An operate that is not direct uses it up."""
+        point = command.point
+        if direct:
+            held = self._held(point.id)
+            if held is None:
+                return None
+            return _no(Outcome.REJECTED, f"{held.command.actor} has selected {point.key}")
+        held = self._selected.pop(point.id, None)
+        if held is not None and self._clock.monotonic() >= held.until:
+            return _no(Outcome.TIMEOUT, f"the selection of {point.key} is over: select again")
+        if held is None or not self._valid(held):
+            return _no(Outcome.NO_SELECT, f"select {point.key} first")
+        if not _same(held.command, command):
+            return _no(Outcome.NO_SELECT, "actor, value or flags differ from the selection")
+        return None
 
     async def _cancel(self, command: Command) -> Result:
         held = self._held(command.point.id)
@@ -149,7 +152,11 @@ class Commands:
         *,
         expires: bool = True,
     ) -> Result:
-        raw, deadline = to_raw(command), self._clock.monotonic() + self._left(command)
+        deadline = self._clock.monotonic() + self._left(command)
+        try:
+            raw = self._encoded(command)
+        except Invalid as e:
+            return _no(Outcome.REJECTED, str(e))
 
         def still_wanted() -> str | None:
             late = self._clock.monotonic() >= deadline or self._left(command) <= 0
@@ -161,6 +168,12 @@ class Commands:
             if str(e) == "expired":
                 return _no(Outcome.EXPIRED, "it expired while it waited")
             return _no(Outcome.REJECTED, str(e))
+
+    def _encoded(self, command: Command) -> Command:
+        """The command with the value as the driver encodes it."""
+        if isinstance(command.value, str):
+            return command
+        return msgspec.structs.replace(command, value=self._raw(command.point, command.value))
 
     def _refusal(self, command: Command) -> Result | None:
         """Why it is not even tried."""
@@ -194,14 +207,6 @@ class Commands:
             and held.connection == held.supervisor.connection
             and self._clock.monotonic() < held.until
         )
-
-
-def to_raw(command: Command) -> Command:
-    """The command with the value as the driver encodes it."""
-    spec, value = command.point.spec, command.value
-    if isinstance(value, str) or (spec.scale == 1.0 and spec.offset == 0.0):
-        return command
-    return msgspec.structs.replace(command, value=(value - spec.offset) / spec.scale)
 
 
 async def _sent(work: Coroutine[Any, Any, Result]) -> Result:

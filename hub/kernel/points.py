@@ -6,6 +6,7 @@ whatever its length.
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.contract.driver import Recording
+from hub.contract.errors import Invalid
 from hub.contract.journal import Stream
 from hub.contract.points import Kind, Point
 from hub.contract.readings import (
@@ -34,12 +36,17 @@ NEVER = 0xFFFF  # quality of a point that has no reading yet
 HEARTBEAT = 60_000_000
 COUNTER_HEARTBEAT = 900_000_000
 STALE_PERIODS, STALE_LEAST = 3, 5.0
+REST = 0xFFFF - VALIDITY_MASK
 AHEAD = 60_000_000  # a device stamp further in the future than this does not hide what follows
 
 COLUMNS: Mapping[str, tuple[Any, Any]] = {
     "known": (np.bool_, False),
     "scale": (np.float64, 1.0),
     "offset": (np.float64, 0.0),
+    "power": (np.int64, -1),  # id of the point that gives a power of ten (`scale_from`)
+    "gives": (np.bool_, False),
+    "exponent": (np.float64, np.nan),
+    "absent": (np.float64, np.nan),
     "low": (np.float64, -np.inf),
     "high": (np.float64, np.inf),
     "deadband": (np.float64, 0.0),
@@ -55,6 +62,7 @@ COLUMNS: Mapping[str, tuple[Any, Any]] = {
     "kept_time": (np.int64, 0),
     "kept_quality": (np.uint16, NEVER),
 }
+MOST_EXPONENT = 10  # SunSpec `sunssf`: -10…10, anything else means "not implemented"
 Ids = NDArray[np.uint32]
 Sink = Callable[[ReadingBatch, Stream], None]
 
@@ -76,7 +84,7 @@ class Points:
         self._kept_text: dict[int, str] = {}
         self._subscriptions: set[Subscription] = set()
         self._size = 0
-        self._any_sparse = False
+        self._any_sparse = self._any_power = False
         self._c: dict[str, NDArray[Any]] = {n: np.empty(0, t) for n, (t, _) in COLUMNS.items()}
 
     def define(self, points: Sequence[Point], record: Recording = "all") -> None:
@@ -97,14 +105,20 @@ class Points:
             c["sparse"][i] = record == "change"
             c["state"][i] = s.kind in {Kind.BINARY, Kind.DOUBLE}
             c["period"][i] = np.inf if p.every is None else p.every
+            c["power"][i] = -1
+            c["absent"][i] = np.nan if s.absent is None else s.absent
         self._any_sparse = bool(c["sparse"].any())
+        self._powers([p for p in points if p.spec.scale_from])
 
-    def forget(self, points: Sequence[Point]) -> None:
-        """Readings of these are no longer taken."""
+    def _powers(self, points: Sequence[Point]) -> None:
+        """Tie points to those that give their power of ten."""
+        c = self._c
         for p in points:
-            self.by_key.pop(p.key, None)
-            self.by_id.pop(p.id, None)
-            self._c["known"][p.id] = False
+            if source := self.by_key.get(f"{p.device}.{p.spec.scale_from}"):
+                c["power"][p.id], c["gives"][source.id] = source.id, True
+            else:
+                log.warning("%s: no point %r gives its scale", p.key, p.spec.scale_from)
+        self._any_power = bool((c["power"] >= 0).any())
 
     def take(self, batch: ReadingBatch) -> ReadingBatch:
         """Raw readings from a driver → engineering readings, kept and shown to all who listen."""
@@ -112,18 +126,20 @@ class Points:
         if not len(batch):
             return batch
         c, p = self._c, batch.point
-        value = batch.value * c["scale"][p] + c["offset"][p]
+        raw = self._multiplied(batch) if self._any_power else batch.value
+        value = raw * c["scale"][p] + c["offset"][p]
+        value[batch.value == c["absent"][p]] = np.nan
         quality = batch.quality
         bad = ~np.isfinite(value)
         if bad.any():
             value[bad] = np.nan
             if batch.text:
                 bad[list(batch.text)] = False
-            quality = np.where(bad, (quality & ~VALIDITY_MASK) | Validity.INVALID, quality)
+            quality = np.where(bad, (quality & REST) | Validity.INVALID, quality)
         outside = (value < c["low"][p]) | (value > c["high"][p])
         if outside.any():
             doubt = np.maximum(quality & VALIDITY_MASK, Validity.QUESTIONABLE)
-            marked = (quality & ~VALIDITY_MASK) | doubt | Flag.OVERRANGE
+            marked = (quality & REST) | doubt | Flag.OVERRANGE
             quality = np.where(outside, marked, quality)
         if self.clock.unsure:
             ours = (quality & STAMP_MASK) == Stamp.GATEWAY
@@ -133,6 +149,37 @@ class Points:
         )
         self._spread(ready)
         return ready
+
+    def _multiplied(self, batch: ReadingBatch) -> NDArray[np.float64]:
+        """Raw values times the power of ten that another point gives; NaN while it is unknown."""
+        c, p = self._c, batch.point
+        gives = c["gives"][p]
+        given = batch.value[gives]
+        sound = (batch.quality[gives] & VALIDITY_MASK) != Validity.INVALID
+        sound &= np.abs(given) <= MOST_EXPONENT
+        c["exponent"][p[gives]] = np.where(sound, given, np.nan)
+        source = c["power"][p]
+        scaled = source >= 0
+        value: NDArray[np.float64] = batch.value.copy()
+        value[scaled] *= 10.0 ** c["exponent"][source[scaled]]
+        return value
+
+    def raw(self, point: Point, value: float) -> float:
+        """What the device holds for an engineering value; an unscaled integer stays exact.
+
+        Invalid for what is no number, and while the device has not said its power of ten.
+        """
+        spec, source = point.spec, int(self._c["power"][point.id])
+        if not math.isfinite(value):
+            raise Invalid(f"{point.key}: {value} is no number")
+        if spec.scale != 1.0 or spec.offset != 0.0:
+            value = (value - spec.offset) / spec.scale
+        if source >= 0:
+            exponent = float(self._c["exponent"][source])
+            if math.isnan(exponent):
+                raise Invalid(f"{point.key}: {spec.scale_from} has not given its scale yet")
+            value /= 10.0**exponent
+        return value
 
     def lost(self, ids: Ids, flags: Flag = Flag.COMM_LOST) -> ReadingBatch:
         """Publish the last values of those that are not lost yet as INVALID | COMM_LOST."""
@@ -168,8 +215,7 @@ class Points:
         limit = np.maximum(c["period"][ids] * STALE_PERIODS, STALE_LEAST)
         old = self.clock.monotonic() - c["seen"][ids] > limit
         held = c["quality"][ids]
-        gone: NDArray[np.bool_] = (held == NEVER) | ((held & Flag.COMM_LOST) != 0)
-        return old | gone
+        return np.asarray(old | (held == NEVER) | ((held & Flag.COMM_LOST) != 0), np.bool_)
 
     def subscribe(self, ids: Ids | None = None) -> "Subscription":
         """Newest values of these points (all when None) as they change; see Subscription."""

@@ -14,7 +14,7 @@ from itertools import count
 from hub.contract.driver import Backoff
 from hub.contract.points import Point
 
-SHARE = 4.0
+SHARE, TOLERATED = 4.0, 1.1
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +31,7 @@ class Line:
 @dataclass(slots=True, eq=False)
 class Group:
     """achieved: seconds between the starts of the last two polls. late: polls that began more than
-    a tenth of the period after they were due."""
+    a tenth of the period too late."""
 
     line: Line
     every: float
@@ -84,10 +84,9 @@ class Schedule:
             if group.line.failed and now < self._probe_after and self._others_answer():
                 self._put(group, self._probe_after)
                 continue
-            if now - group.due > group.every / 10:
-                group.late += 1
             if group.started is not None:
                 group.achieved = now - group.started
+                group.late += group.achieved > group.every * TOLERATED
             group.started = now
             return group
         return None

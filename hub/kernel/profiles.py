@@ -7,17 +7,18 @@ canonical measurement takes unit and kind from it, so that a row need only say w
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
+from config.lines import Lines
+from hub.contract.driver import DeviceConfig, Driver
 from hub.contract.errors import ConfigError
 from hub.contract.measurements import measurements
 from hub.contract.points import Kind, Order, PointName, PointSpec
-from hub.kernel.toml_lines import Lines
 
 SHIPPED = Path(__file__).parents[2] / "firmware_profiles"
 
@@ -168,6 +169,20 @@ class Profiles:
         raise ConfigError(f"no profile {code!r}: {hint}")
 
 
+def driver_check(drivers: Mapping[str, type[Driver[Any]]]) -> Check:
+    """A check by the drivers that are there, by name; protocols without one pass unchecked.
+
+    A protocol's driver is called like it, or like it with a carrier (`modbus-tcp`).
+    """
+    by_protocol = {name.split("-")[0]: driver for name, driver in drivers.items()} | dict(drivers)
+
+    def check(protocol: str, spec: PointSpec) -> None:
+        if driver := by_protocol.get(protocol):
+            driver.address(spec, DeviceConfig(name="any"))
+
+    return check
+
+
 def load(file: Path, check: Check | None = None) -> tuple[Profile | None, list[Fault]]:
     """Read one file; all its faults at once, in the order of lines."""
     try:
@@ -210,7 +225,7 @@ class _Reader:
         self._table = table
 
     def fault(self, message: str, *path: str | int) -> None:
-        self.faults.append(Fault(self.file, self.lines.find(*path), message))
+        self.faults.append(Fault(self.file, self.lines.nearest(*path), message))
 
     def profile(self) -> Profile | None:
         header = self._convert(self._table, Header)
@@ -305,11 +320,13 @@ class _Reader:
             self.fault("no points", "points")
         for spec, at in rows:
             if spec.name in seen:
-                first = self.lines.find(*seen[spec.name])
+                first = self.lines.nearest(*seen[spec.name])
                 self.fault(f"{spec.name!r} is already a point in line {first}", *at)
             seen.setdefault(spec.name, at)
             if spec.scale_from and spec.scale_from not in names:
                 self.fault(f"scale_from {spec.scale_from!r} is no point", *at, "scale_from")
+            if spec.scale_from and spec.writable:
+                self.fault("a point with scale_from cannot be written", *at, "scale_from")
             if spec.scale == 0:
                 self.fault("scale 0 makes every value 0", *at, "scale")
             self._ask_driver(header.protocol, spec, at)
@@ -332,7 +349,7 @@ class _Reader:
             table, first, last = span
             for other_table, low, high, other, where in written:
                 if table == other_table and first <= high and low <= last:
-                    line = self.lines.find(*where)
+                    line = self.lines.nearest(*where)
                     self.fault(
                         f"{spec.name!r} ({spec.address}) writes over {other.name!r} "
                         f"({other.address}) of line {line}",
@@ -342,13 +359,13 @@ class _Reader:
 
 
 def _span(spec: PointSpec) -> tuple[str, int, int] | None:
-    """Bits that a `table:index[.bit]` address covers; None for notations without positions."""
-    place = re.fullmatch(r"([a-z]+):(\d+)(?:\.(\d+))?", spec.address)
+    """Bits that an address like `hr:4` or `hr:4.2-5` covers; None for other notations."""
+    place = re.fullmatch(r"([a-z]+):(\d+)(?:\.(\d+)(?:-(\d+))?)?", spec.address)
     if place is None:
         return None
-    table, index, bit = place[1], int(place[2]), place[3]
-    if bit is not None:
-        return table, index * 16 + int(bit), index * 16 + int(bit)
+    table, index = place[1], int(place[2])
+    if place[3]:
+        return table, index * 16 + int(place[3]), index * 16 + int(place[4] or place[3])
     size = re.fullmatch(r"[a-z]+(16|32|64)", spec.type)
     text = re.fullmatch(r"string:(\d+)", spec.type)
     words = int(size[1]) // 16 if size else (int(text[1]) + 1) // 2 if text else 1

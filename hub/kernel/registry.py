@@ -16,6 +16,7 @@ from hub.contract.plugin import PROJECT, Plugin, Role
 log = logging.getLogger(__name__)
 
 GROUP = "busbar.plugins"
+CENTRAL_GROUP = f"{GROUP}.central"  # a gateway does not even import these
 Loaded = tuple[dict[str, Plugin], pluggy.PluginManager]
 
 
@@ -40,7 +41,8 @@ def load(
     """
     faults: list[str] = []
     found: dict[str, tuple[Plugin, Any]] = {}
-    for label, get in _candidates(modules, installed=installed):
+    groups = _groups(role) if installed else ()
+    for label, get in _candidates(modules, groups):
         if label in blocked:
             continue
         pair = _open(label, get, faults)
@@ -59,19 +61,21 @@ def load(
     return {name: found[name][0] for name in order}, manager
 
 
+def _groups(role: Role | None) -> tuple[str, ...]:
+    return (GROUP,) if role is Role.GATEWAY else (GROUP, CENTRAL_GROUP)
+
+
 def _candidates(
-    modules: Iterable[str | ModuleType], *, installed: bool
+    modules: Iterable[str | ModuleType], groups: Iterable[str]
 ) -> list[tuple[str, Callable[[], Any]]]:
-    points = importlib.metadata.entry_points(group=GROUP) if installed else ()
-    found: list[tuple[str, Callable[[], Any]]] = [
-        (p.name, p.load) for p in sorted(points, key=lambda p: p.name)
-    ]
+    found: list[tuple[str, Callable[[], Any]]] = []
     for m in modules:
         if isinstance(m, str):
             found.append((m, lambda m=m: importlib.import_module(m)))  # type: ignore[misc]
         else:
             found.append((getattr(m, "__name__", repr(m)), lambda m=m: m))  # type: ignore[misc]
-    return found
+    points = [p for group in groups for p in importlib.metadata.entry_points(group=group)]
+    return found + [(p.name, p.load) for p in sorted(points, key=lambda p: p.name)]
 
 
 def _open(label: str, get: Callable[[], Any], faults: list[str]) -> tuple[Plugin, Any] | None:

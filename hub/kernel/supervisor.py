@@ -106,6 +106,10 @@ class Supervisor:
             raise NotSent(f"channel {self.config.name} is {self.state}")
         return await self.lane.ask(job, still_wanted)
 
+    def adopt(self, devices: dict[str, Device]) -> None:
+        """Go on with what a supervisor of the same points has told of them."""
+        self.devices, self._in_order = devices, list(devices.values())
+
     def hurry(self, device: str) -> None:
         """Poll this device before its turn, to see what a command has done."""
         self.schedule.hurry(device, asyncio.get_running_loop().time())
@@ -168,6 +172,7 @@ class Supervisor:
                 await self._serve(request, session)
             elif (group := schedule.next(loop.time())) is not None:
                 await self._poll(group, session)
+                await asyncio.sleep(0)  # a driver that need not wait must not keep the loop
             else:
                 await lane.rest(schedule.when())
 

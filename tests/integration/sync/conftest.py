@@ -1,27 +1,17 @@
-"""Small makers of readings, and a file system of 2 MB."""
+"""A file system of 2 MB, and a centre on both kinds of database."""
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import numpy as np
+import psycopg
 import pytest
 
 from hub import ReadingBatch
-
-START = 1_700_000_000_000_000
-
-
-def make_batch(count: int, at: int, points: int = 100) -> ReadingBatch:
-    """Readings numbered from `at`: 1 ms apart, with values that do not compress."""
-    number = np.arange(at, at + count)
-    return ReadingBatch(
-        (number % points + 1).astype(np.uint32),
-        START + number * 1_000,
-        np.sin(number.astype(np.float64) ** 2),
-        np.zeros(count, np.uint16),
-    )
+from tests.integration.sync.parts import Centre, make_batch, migrate, open_centre
+from tests.tools import timescale as timescale_server
 
 
 @pytest.fixture
@@ -44,3 +34,50 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"cannot mount a tmpfs here: {mounted.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture(params=["plain", "timescale"])
+def prepared(request: pytest.FixtureRequest) -> str:
+    """DSN of a migrated database, of either kind."""
+    name = "database" if request.param == "plain" else "timescale_database"
+    dsn: str = request.getfixturevalue(name)
+    migrate(dsn)
+    return dsn
+
+
+@pytest.fixture
+async def centre(prepared: str) -> AsyncIterator[Centre]:
+    async with open_centre(prepared) as centre:
+        yield centre
+
+
+@pytest.fixture
+async def plain_centre(database: str) -> AsyncIterator[Centre]:
+    migrate(database)
+    async with open_centre(database) as centre:
+        yield centre
+
+
+@pytest.fixture(scope="session")
+def timescale() -> Iterator[str]:
+    """DSN of a real TimescaleDB of this test session."""
+    with tempfile.TemporaryDirectory(prefix="busbar-timescale-") as folder:
+        try:
+            server = timescale_server.start(Path(folder))
+        except timescale_server.Unavailable as reason:
+            if os.environ.get("BUSBAR_REQUIRE_TIMESCALE"):
+                pytest.fail(str(reason))
+            pytest.skip(str(reason))
+        yield server.dsn
+        server.stop()
+
+
+@pytest.fixture
+def timescale_database(timescale: str) -> Iterator[str]:
+    """DSN of an empty database with the extension at hand."""
+    name = f"t{os.urandom(6).hex()}"
+    with psycopg.connect(timescale, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+    yield psycopg.conninfo.make_conninfo(timescale, dbname=name)
+    with psycopg.connect(timescale, autocommit=True) as admin:
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -102,3 +102,14 @@ def test_production_refuses_debug_and_short_secrets(tmp_path):
 def test_an_unreadable_secret_file_is_told(tmp_path):
     with pytest.raises(config.Faults, match=r"DATABASE_URL_FILE: database\.dsn: cannot read"):
         config.load(None, {"DATABASE_URL_FILE": str(tmp_path / "none")})
+
+
+def test_channels_of_several_files_run_together_and_keep_their_lines(tmp_path):
+    one, two = tmp_path / "one.toml", tmp_path / "two.toml"
+    one.write_text("[api]\nport = 1\n[[channels]]\nname = 'a'\n")
+    two.write_text("[api]\nport = 2\n\n[[channels]]\nname = 'b'\n[[channels]]\nname = 'c'\n")
+    settings = config.load([one, two])
+    assert [c["name"] for c in settings.channels] == ["a", "b", "c"]
+    assert settings.api.port == 2
+    places = [settings.origin.place(("channels", i, "name")) for i in range(3)]
+    assert places == [f"{one}:4", f"{two}:5", f"{two}:7"]
