@@ -9,7 +9,7 @@ DRIVERS = ("mqtt", "mqtt-acrel", "mqtt-sparkplug")
 
 @hookimpl
 def hub_plugin() -> Plugin:
-    from drivers.mqtt.driver import MqttDriver  # noqa: PLC0415 - keeps `busbar --help` fast
+    from drivers.mqtt.driver import MqttDriver
 
     return Plugin(
         name="mqtt",
@@ -21,6 +21,6 @@ def hub_plugin() -> Plugin:
 
 @hookimpl
 def hub_cli(app: typer.Typer) -> None:
-    from drivers.mqtt.cli import app as commands  # noqa: PLC0415
+    from drivers.mqtt.cli import app as commands
 
     app.add_typer(commands, name="mqtt")

@@ -12,6 +12,6 @@ def hub_plugin() -> Plugin:
 
 @hookimpl
 def hub_cli(app: typer.Typer) -> None:
-    from .cli import app as commands  # noqa: PLC0415 - keeps `busbar --help` fast
+    from .cli import app as commands
 
     app.add_typer(commands, name="sts")
