@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add `simulate modbus` and `simulate acrel`; the group is shared with whoever adds to it."""
+    """Add `simulate modbus`, `acrel`, `prepaid`; the group is shared with whoever adds to it."""
     from simulators.acrel_cli import acrel
+    from simulators.prepaid_cli import prepaid
 
     group = next((g.typer_instance for g in app.registered_groups if g.name == "simulate"), None)
     if group is None:
@@ -23,6 +24,7 @@ def add_commands(app: typer.Typer) -> None:
         app.add_typer(group, name="simulate")
     group.command("modbus")(modbus)
     group.command("acrel")(acrel)
+    group.command("prepaid")(prepaid)
 
 
 def _group() -> None:

@@ -62,7 +62,10 @@ class PrepaidUnit:
 async def serve(
     meters: dict[int, PrepaidMeter], *, host: str = "127.0.0.1", port: int = 0, speed: float = 1.0
 ) -> AsyncIterator[Server]:
-    """Serve meters by unit number; their time runs `speed` times as fast as ours, 0 = stands."""
+    """Serve meters by unit number; their time runs `speed` times as fast as ours.
+
+    0: somebody else moves it, and the registers follow.
+    """
     units = {number: PrepaidUnit(meter) for number, meter in meters.items()}
 
     async def run() -> None:
@@ -72,16 +75,16 @@ async def serve(
             await asyncio.sleep(0.1)
             now = loop.time()
             for each in units.values():
-                each.meter.run((now - last) * speed)
+                if speed:
+                    each.meter.run((now - last) * speed)
                 each.show()
             last = now
 
     async with Server({n: each.unit for n, each in units.items()}, host=host, port=port) as server:
-        clock = asyncio.create_task(run()) if speed else None
+        clock = asyncio.create_task(run())
         try:
             yield server
         finally:
-            if clock:
-                clock.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await clock
+            clock.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await clock
