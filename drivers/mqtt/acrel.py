@@ -4,17 +4,23 @@
     acrel/{station}/infrastructure/{id}/data                  in
     acrel/{station}/meter/{id}/command                        out
 
+With `gateway_topics` also those of Acrel's own gateways, whose meters speak without the platform:
+
+    /gw/acrelHW/{product}/{login|data|hstdata}/{sn}           in
+    /server/acrelHW/{product}/login/{sn}                      out
+
 A point's address is a path inside the event (`$.data.voltage`), of an alert `alert:$.alert_type`,
-of a change of state `status:$.new_status`; a control is `command:relay`, `command:tariff` or
-`command:power_limit`.
+of a change of state `status:$.new_status`, of a gateway's message `gw:$.Ua`; a control is
+`command:relay`, `command:tariff` or `command:power_limit`.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
-from hub import Command, ConfigError, Outcome, Point, ProtocolError, Result
+from hub import Command, ConfigError, Flag, Outcome, Point, ProtocolError, Result
 
 from .acrel_events import Event, Received, Seen, StatusChange, read_event
 from .config import AcrelConfig, AcrelDevice
@@ -44,8 +50,8 @@ def acrel_address(text: str) -> AcrelAddress:
         if rest not in _ORDERS:
             raise ConfigError(f"command {rest!r} is none of {', '.join(_ORDERS)}")
         return AcrelAddress("command", command=rest)
-    if word not in _EVENTS:
-        raise ConfigError(f"{word!r} is none of {', '.join(_EVENTS)}, command")
+    if word not in _EVENTS and word != "gw":
+        raise ConfigError(f"{word!r} is none of {', '.join(_EVENTS)}, gw, command")
     return AcrelAddress(word, parse(rest))
 
 
@@ -55,7 +61,7 @@ class _Meter:
     def __init__(self, config: AcrelDevice, points: Sequence[Point]) -> None:
         self.config = config
         self.points = [p for p in points if p.address.word != "command"]
-        self.by_word: dict[str, list[tuple[Point, Path]]] = {word: [] for word in _EVENTS}
+        self.by_word: dict[str, list[tuple[Point, Path]]] = {word: [] for word in (*_EVENTS, "gw")}
         for point in self.points:
             self.by_word[point.address.word].append((point, point.address.path))
 
@@ -72,7 +78,9 @@ class AcrelDialect:
         self._devices = {device.name: device for device in config.devices}
 
     def topics(self) -> tuple[str, ...]:
-        return (*(f"acrel/+/meter/+/{word}" for word in _EVENTS), "acrel/+/infrastructure/+/data")
+        gateways = ("/gw/acrelHW/+/+/+",) if self._config.gateway_topics else ()
+        meters = (f"acrel/+/meter/+/{word}" for word in _EVENTS)
+        return (*meters, "acrel/+/infrastructure/+/data", *gateways)
 
     def will(self) -> Publication | None:
         return None
@@ -82,6 +90,8 @@ class AcrelDialect:
 
     def read(self, topic: str, payload: bytes, now: int, rows: Rows) -> Iterable[Publication]:
         parts = topic.split("/")
+        if parts[:3] == ["", "gw", "acrelHW"] and len(parts) == 6:
+            return self._gateway(parts[3], parts[4], parts[5], payload, now, rows)
         if len(parts) != 5 or parts[0] != "acrel" or parts[4] not in _EVENTS:
             return ()
         place, number, word = parts[2], parts[3], parts[4]
@@ -92,6 +102,41 @@ class AcrelDialect:
         received = read_event(payload, known)
         if not self._seen.again(received.key):
             self._store(meter, word, received, now, rows)
+        return ()
+
+    def accept(self, received: Received, word: str, now: int, rows: Rows) -> bool:
+        """Add a meter's event that came by another way; False if it was here before."""
+        meter = self._meters.get((False, received.event.meter_id))
+        if meter is None:
+            raise ProtocolError(f"unknown meter {received.event.meter_id!r}")
+        if self._seen.again(received.key):
+            return False
+        self._store(meter, word, received, now, rows)
+        return True
+
+    def _gateway(
+        self, product: str, word: str, number: str, payload: bytes, now: int, rows: Rows
+    ) -> Iterable[Publication]:
+        """A message of Acrel's own gateway; the meter is named by `meterSN`, or is the gateway."""
+        try:
+            body = msgspec.json.decode(payload, type=dict[str, Any])
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ProtocolError(f"not a JSON object: {error}") from None
+        if word == "login":
+            answer = msgspec.json.encode({"type": "login", "res": 1})
+            return (Publication(topic=f"/server/acrelHW/{product}/login/{number}", payload=answer),)
+        if word not in {"data", "hstdata"}:
+            return ()
+        meter = self._meters.get((False, str(body.get("meterSN", number))))
+        if meter is None:
+            raise ProtocolError(f"unknown meter {body.get('meterSN', number)!r}")
+        if not self._seen.again((number, word, payload)):
+            time, quality = read_time(body.get("time"), now)
+            flags = Flag.OLD if word == "hstdata" else Flag.NONE
+            for point, path in meter.by_word["gw"]:
+                raw = find(body, path)
+                if raw is not MISSING:
+                    rows.add(point, raw, time, quality | flags)
         return ()
 
     def _store(self, meter: _Meter, word: str, received: Received, now: int, rows: Rows) -> None:

@@ -17,7 +17,7 @@ _FIELDS: dict[Kind, tuple[str, int | None]] = {
 
 
 class AcrelWay:
-    """publish: hands one message to the broker, LinkError when there is none.
+    """publish: `MqttSession.publish`, or what raises as it does.
 
     station: of a meter, or None if the meter is not known. send_command_id: see `AcrelConfig`.
     """

@@ -62,10 +62,12 @@ class AcrelDevice(DeviceConfig, frozen=True, kw_only=True, forbid_unknown_fields
 class AcrelConfig(_Broker, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="mqtt-acrel"):
     """Topics `acrel/{station}/meter/{id}/…`. send_command_id: put `command_id` and `expires_at`
     into commands; switch it off for a platform that refuses fields which it does not know.
+    gateway_topics: listen to Acrel's own gateways too.
     """
 
     devices: tuple[AcrelDevice, ...] = ()
     send_command_id: bool = True
+    gateway_topics: bool = False
 
 
 class SparkplugDevice(DeviceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -82,7 +82,8 @@ class Way(Protocol):
     async def send(self, order: MeterOrder) -> str | None:
         """Hand the order over; a text is why the other side refuses it.
 
-        Raises LinkError, NoResponse or Unavailable when nothing was handed over.
+        Raises LinkError or Unavailable when nothing was handed over, NoResponse when that is not
+        known: then it counts as sent.
         """
 
 
@@ -218,7 +219,9 @@ class MeterControl:
         )
         try:
             refusal = await way.send(progress.order)
-        except (LinkError, NoResponse, Unavailable) as error:
+        except NoResponse:
+            refusal = None
+        except (LinkError, Unavailable) as error:
             self._not_sent(before, progress, str(error))
             return
         if not self._known[identifier].state.open:

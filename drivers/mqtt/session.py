@@ -18,6 +18,7 @@ from hub import (
     ConfigError,
     Link,
     LinkError,
+    NoResponse,
     Outcome,
     ProtocolError,
     ReadingBatch,
@@ -96,9 +97,16 @@ class MqttSession(Session):
         return Result(outcome=Outcome.ACCEPTED, detail="published; the feedback point confirms it")
 
     async def publish(self, publication: Publication) -> None:
-        """Hand one message to the broker, or LinkError."""
-        with _link_errors():
+        """Hand one message to the broker.
+
+        LinkError when it does not have it, NoResponse when it did not say that it has.
+        """
+        try:
             await self._publish([publication])
+        except aiomqtt.MqttCodeError as error:
+            raise LinkError(str(error)) from error
+        except aiomqtt.MqttError as error:
+            raise NoResponse(f"the broker confirms nothing: {error}") from error
 
     def _take(self, message: aiomqtt.Message, rows: Rows) -> Iterable[Publication]:
         topic, payload, link = message.topic.value, message.payload, self._link

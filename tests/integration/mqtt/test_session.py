@@ -1,9 +1,10 @@
 """The driver's session against a real broker."""
 
 import asyncio
+import contextlib
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import msgspec
 import pytest
 
 from drivers.mqtt.config import AcrelConfig, AcrelDevice, GenericConfig, MqttDevice
+from drivers.mqtt.dialect import Publication
 from drivers.mqtt.driver import MqttDriver
 from drivers.mqtt.session import MqttSession
-from hub import AuthError, ConfigError, LinkError, Outcome, ReadingBatch
+from hub import AuthError, ConfigError, LinkError, NoResponse, Outcome, ReadingBatch
 from tests.integration.mqtt.conftest import Mosquitto, broker
 from tests.unit.mqtt.kit import NOW, StubLink, command, points_of
 
@@ -185,6 +187,63 @@ async def test_after_a_broker_restart_nothing_that_it_had_is_lost(mosquitto: Mos
         async with aiomqtt.Client("127.0.0.1", mosquitto.port) as meter:
             await meter.publish(TOPIC, payload(99, 30), qos=1)
         assert await collect(opened, 1) == [99]
+
+
+@asynccontextmanager
+async def slowed(port: int, delay: Callable[[], float]) -> AsyncIterator[int]:
+    """A wire to the broker that holds back what the broker says."""
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, slow: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(4096):
+                await asyncio.sleep(delay() if slow else 0)
+                sink.write(data)
+                await sink.drain()
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        joined.append(asyncio.create_task(pump(reader, back, slow=False)))
+        joined.append(asyncio.create_task(pump(there, writer, slow=True)))
+        writers.extend((writer, back))
+
+    joined: list[asyncio.Task[None]] = []
+    writers: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(join, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        for task in joined:
+            task.cancel()
+        await asyncio.gather(*joined, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+
+async def test_a_slow_broker_delays_a_command_and_a_silent_one_leaves_it_unknown(
+    mosquitto: Mosquitto,
+) -> None:
+    delay = 0.0
+    async with slowed(mosquitto.port, lambda: delay) as port:
+        made = config(port, request_timeout=0.5)
+        async with aiomqtt.Client("127.0.0.1", mosquitto.port) as meter:
+            await meter.subscribe("acrel/north/meter/A1/command", qos=1)
+            async with session(made) as (opened, points, _):
+                await opened.startup()
+                delay = 0.2
+                assert (await opened.operate(command(points[1], 0))).outcome is Outcome.ACCEPTED
+                delay = 1.0
+                with pytest.raises(LinkError):
+                    await opened.operate(command(points[1], 1))
+                with pytest.raises(NoResponse):
+                    await opened.publish(Publication(topic="x", payload=b""))
+            received = []
+            async with asyncio.timeout(5):
+                async for message in meter.messages:
+                    assert isinstance(message.payload, bytes)
+                    received.append(msgspec.json.decode(message.payload)["command"])
+                    if len(received) == 2:
+                        break
+    assert received == ["relay_off", "relay_on"]
 
 
 async def test_nobody_there_is_a_link_error() -> None:

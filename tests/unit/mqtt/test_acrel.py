@@ -15,6 +15,7 @@ from hub import (
     GOOD,
     LOST,
     ConfigError,
+    Flag,
     Outcome,
     Point,
     ProtocolError,
@@ -277,3 +278,56 @@ def test_passwords_stay_out_of_what_a_configuration_shows() -> None:
     shown_as = repr(msgspec.structs.replace(CONFIG, password="open sesame"))
     assert "sesame" not in shown_as
     assert "broker" in shown_as
+
+
+def test_a_webhooks_event_lands_in_the_same_points_and_is_not_stored_again(
+    dialect: AcrelDialect, points: list[Point]
+) -> None:
+    received, rows = read_event(msgspec.json.encode(READING)), Rows()
+    assert dialect.accept(received, "data", NOW, rows)
+    assert [key for key, *_ in shown(rows, points)] == ["m1.energy", "m1.voltage"]
+    assert not dialect.accept(received, "data", NOW, rows)
+    assert len(read(dialect, "acrel/north/meter/ACR-001234/data", READING)) == 0
+    other = read_event(msgspec.json.encode(READING | {"meter_id": "ACR-9"}))
+    with pytest.raises(ProtocolError, match="unknown meter"):
+        dialect.accept(other, "data", NOW, rows)
+
+
+class TestGatewayTopics:
+    config = msgspec.structs.replace(CONFIG, gateway_topics=True)
+
+    @pytest.fixture
+    def points(self) -> list[Point]:
+        return points_of(self.config, {"m1": [{"name": "u", "address": "gw:$.Ua"}], "tx1": []})
+
+    @pytest.fixture
+    def dialect(self, points: list[Point]) -> AcrelDialect:
+        return AcrelDialect(self.config, points)
+
+    def test_a_login_is_answered(self, dialect: AcrelDialect) -> None:
+        assert "/gw/acrelHW/+/+/+" in dialect.topics()
+        login = b'{"type": "login", "gwSN": "GW1", "time": "20200709130030"}'
+        (answer,) = dialect.read("/gw/acrelHW/AWT100/login/GW1", login, NOW, Rows())
+        assert answer.topic == "/server/acrelHW/AWT100/login/GW1"
+        assert msgspec.json.decode(answer.payload) == {"type": "login", "res": 1}
+
+    def test_data_and_history_are_read_at_their_own_time(
+        self, dialect: AcrelDialect, points: list[Point]
+    ) -> None:
+        body = {"meterSN": "ACR-001234", "time": "20260729115900", "Ua": 230.1}
+        unsynced = quality(stamp=Stamp.UNSYNCED)
+        rows = read(dialect, "/gw/acrelHW/AWT100/data/GW1", body)
+        assert shown(rows, points) == [("m1.u", 230.1, AT, unsynced)]
+        rows = read(dialect, "/gw/acrelHW/AWT100/hstdata/GW1", body)
+        assert shown(rows, points) == [("m1.u", 230.1, AT, unsynced | Flag.OLD)]
+        assert len(read(dialect, "/gw/acrelHW/AWT100/data/GW1", body)) == 0
+
+    @pytest.mark.parametrize("payload", [b"[]", b"{", b'{"meterSN": "other"}'])
+    def test_nonsense_and_unknown_meters_are_refused(
+        self, dialect: AcrelDialect, payload: bytes
+    ) -> None:
+        with pytest.raises(ProtocolError):
+            dialect.read("/gw/acrelHW/AWT100/data/GW1", payload, NOW, Rows())
+
+    def test_other_messages_are_passed_over(self, dialect: AcrelDialect) -> None:
+        assert len(read(dialect, "/gw/acrelHW/AWT100/heart/GW1", {})) == 0

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from drivers.mqtt.acrel_events import DisconnectConfirm, Event, ReconnectConfirm, StatusChange
 from drivers.mqtt.control import Kind, MeterControl, MeterOrder, Progress, State
-from hub import Conflict, Invalid, LinkError
+from hub import Conflict, Invalid, LinkError, NoResponse
 
 WAIT = 0.06
 
@@ -26,7 +26,7 @@ class Way:
     def __init__(self, name: str = "mqtt", tries: int = 3) -> None:
         self.name, self.tries = name, tries
         self.sent: list[tuple[str, int]] = []
-        self.down = False
+        self.down = self.deaf = False
         self.refusal: str | None = None
 
     async def send(self, order: MeterOrder) -> str | None:
@@ -34,6 +34,8 @@ class Way:
         if self.down:
             raise LinkError("the broker is down")
         self.sent.append((order.id, clock()))
+        if self.deaf:
+            raise NoResponse("no acknowledgement")
         return self.refusal
 
 
@@ -250,3 +252,13 @@ async def test_an_order_without_a_sensible_value_is_refused(
         with pytest.raises(Invalid):
             control.request(order(kind=kind, value=value))
     assert told == []
+
+
+async def test_an_order_that_nobody_acknowledged_counts_as_sent() -> None:
+    way = Way(tries=2)
+    way.deaf = True
+    async with running(way) as (control, told):
+        control.request(order())
+        await until(lambda: told[-1].state is State.TIMEOUT)
+    assert len(way.sent) == 2
+    assert told[-1].attempts == 2
