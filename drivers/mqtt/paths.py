@@ -37,6 +37,20 @@ def parse(text: str) -> Path:
 def find(document: Any, path: Path) -> Any:
     """What stands there, or `MISSING`."""
     here = document
+    try:
+        for step in path:
+            here = here[step]
+    except (KeyError, TypeError, IndexError):
+        return _search(document, path)
+    # A number also picks a letter of a text, which is not meant.
+    if isinstance(here, str) and path and isinstance(path[-1], int):
+        return _search(document, path)
+    return here
+
+
+def _search(document: Any, path: Path) -> Any:
+    """Step by step, with regard to what each step finds."""
+    here = document
     for step in path:
         if isinstance(step, str):
             here = here.get(step, MISSING) if isinstance(here, dict) else MISSING

@@ -18,6 +18,7 @@ from hub import (
 
 FUTURE = 5 * 60 * 1_000_000  # µs that a device's clock may be ahead of ours
 BAD = quality(Validity.INVALID)
+LARGEST = 1e300  # beyond it a number is a mistake, and scaling would overflow
 _NAN = math.nan
 
 
@@ -36,11 +37,14 @@ class Rows:
 
     def add(self, point: Point, raw: Any, time: int, quality: int) -> None:
         """One value as the payload has it; what cannot be one becomes INVALID without a value."""
-        value, text = read_value(point, raw)
-        if text is not None:
-            self.text[len(self.point)] = text
-        elif math.isnan(value):
-            quality = BAD
+        if type(raw) is float and abs(raw) < LARGEST and point.spec.kind is not Kind.TEXT:
+            value = raw  # by far the commonest; JSON has no NaN
+        else:
+            value, text = read_value(point, raw)
+            if text is not None:
+                self.text[len(self.point)] = text
+            elif math.isnan(value):
+                quality = BAD
         self.point.append(point.id)
         self.time.append(time)
         self.value.append(value)
@@ -64,7 +68,7 @@ def read_value(point: Point, raw: Any) -> tuple[float, str | None]:
     if spec.kind is Kind.TEXT:
         return _NAN, raw if isinstance(raw, str) else None
     if isinstance(raw, int | float):
-        return float(raw) if abs(raw) < 1e300 else _NAN, None
+        return float(raw) if abs(raw) < LARGEST else _NAN, None
     if isinstance(raw, str):
         # Words of a state (`connected`) stand in the point's own list.
         for key, word in spec.states.items():

@@ -21,6 +21,10 @@ class NotIssued(Invalid):
     code = "sts_not_issued"
 
 
+class KeyNotDerivable(NotIssued):
+    """No rule is known by which the meter's decoder key follows from a vending key."""
+
+
 class NoIdentifier(NotIssued):
     """The meter has no token identifier left that may be used now."""
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from hub import ConfigError
 
-from .errors import NotIssued, TablesMissing
+from .errors import KeyNotDerivable, TablesMissing
 from .identity import Meter, MeterPan
 from .misty1 import decrypt as misty1_decrypt
 from .misty1 import encrypt as misty1_encrypt
@@ -101,9 +101,9 @@ class DecoderKey:
 
 
 def derive(vending: Secret, meter: Meter, tables: Tables | None = None) -> DecoderKey:
-    """The decoder key of `meter` under that vending key; NotIssued where no rule is known."""
+    """The decoder key of `meter` under that vending key, or KeyNotDerivable."""
     if meter.key_type not in {KeyType.UNIQUE, KeyType.DEFAULT}:
-        raise NotIssued(f"keys of type {meter.key_type.name} are not made from a vending key here")
+        raise KeyNotDerivable(f"no rule is known for keys of type {meter.key_type.name}")
     if meter.derivation is Derivation.DKGA02:
         return DecoderKey(Algorithm.STA, _dkga02(vending, meter), tables)
     return DecoderKey(meter.algorithm, _dkga04(vending, meter), tables)
@@ -114,7 +114,7 @@ def _dkga02(vending: Secret, meter: Meter) -> Secret:
     if len(vending) != 8:
         raise ConfigError(f"{KeyRef.of(meter)}: a vending key of DKGA02 has 8 bytes")
     if meter.algorithm is not Algorithm.STA:
-        raise NotIssued("DKGA02 makes keys of EA07 only; EA11 needs DKGA04")
+        raise KeyNotDerivable("DKGA02 makes keys of EA07 only; EA11 needs DKGA04")
     control = (
         f"{int(meter.key_type)}{meter.supply_group}{meter.tariff_index:02d}"
         f"{meter.key_revision}FFFFFF"

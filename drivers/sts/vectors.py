@@ -10,19 +10,20 @@ from pathlib import Path
 
 from msgspec import structs
 
-from hub import ConfigError, HubError
+from hub import ConfigError, HubError, Unsupported
 
 from .contents import (
     Content,
     Credit,
     CurrencyCredit,
     KeySection,
+    KeySection1,
     MeterTest,
     Setting,
 )
 from .decoder import amount_of, decode
 from .encoder import encode, key_change, unit_code
-from .errors import NotIssued, TablesMissing, TokenRefused
+from .errors import KeyNotDerivable, TablesMissing, TokenRefused
 from .identity import Meter
 from .issuer import with_identifier
 from .keys import DecoderKey, Secret, derive
@@ -49,6 +50,10 @@ _SECTIONS = {
     "set_4th_section_decoder_key": 3,
 }
 Row = Mapping[str, str]
+
+
+class UnknownKind(Unsupported):
+    """A vector of a kind of token that we do not know."""
 
 
 class Status(enum.StrEnum):
@@ -84,7 +89,7 @@ def verify(path: Path, tables: Tables | None = None) -> Iterator[Verdict]:
             reason = judge(row, tables)
         except TablesMissing:
             yield Verdict(line, name, Status.SKIPPED, "EA07 needs its tables: --ea07-tables")
-        except NotIssued as error:
+        except (KeyNotDerivable, UnknownKind) as error:
             yield Verdict(line, name, Status.SKIPPED, str(error))
         except (HubError, ValueError, ArithmeticError, KeyError) as error:
             yield Verdict(line, name, Status.FAILED, f"{type(error).__name__}: {error}")
@@ -146,7 +151,7 @@ def _content(row: Row, kind: str, tables: Tables | None) -> Content:
         order = Setting(subclass=subclass, value=int(row[column]) if column else 0)
         return with_identifier(order, tid, random)
     if not kind.startswith("transfer"):
-        raise NotIssued(f"kind {kind!r} is not known")
+        raise UnknownKind(f"kind {kind!r} is not known")
     service = Service[next(word for word in kind.upper().split("_") if word in Service.__members__)]
     amount = Decimal(row["amount"])
     if "currency" in kind:
@@ -164,7 +169,10 @@ def _section(row: Row, place: int, tables: Tables | None) -> KeySection:
         base_date=BaseDate(int(row["new_base_date"] or old.base_date)),
     )
     target = derive(Secret.from_hex(row["vending_key_hex"]), new, tables)
-    return list(key_change(old, new, target))[place]
+    section = list(key_change(old, new, target))[place]
+    if isinstance(section, KeySection1) and row.get("rollover"):
+        return structs.replace(section, rollover=row["rollover"] == "1")
+    return section
 
 
 def _rounded(content: Content) -> Content:

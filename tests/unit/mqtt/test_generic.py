@@ -163,7 +163,11 @@ def test_a_kept_session_needs_a_client_id() -> None:
         ("$.a.b", MISSING),
         ("$.a[0][0]", MISSING),
         ("$.a[x=1]", MISSING),
+        ("$.s[0]", MISSING),
+        ("$.s[0][0]", MISSING),
+        ("$.s", "text"),
     ],
 )
 def test_paths(path: str, found: object) -> None:
-    assert find({"a": [{"b c": 1}]}, parse(path)) == found
+    document = {"a": [{"b c": 1}], "s": "text"}
+    assert find(document, parse(path)) == (document if path == "$" else found)
