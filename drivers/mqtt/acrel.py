@@ -88,6 +88,13 @@ class AcrelDialect:
     def greeting(self, now: int) -> Iterable[Publication]:
         return ()
 
+    def device(self, topic: str) -> str:
+        parts = topic.split("/")
+        meter = (
+            self._meters.get((parts[2] == "infrastructure", parts[3])) if len(parts) > 3 else None
+        )
+        return meter.config.name if meter else ""
+
     def read(self, topic: str, payload: bytes, now: int, rows: Rows) -> Iterable[Publication]:
         parts = topic.split("/")
         if parts[:3] == ["", "gw", "acrelHW"] and len(parts) == 6:

@@ -32,6 +32,9 @@ class Dialect(Protocol):
     def greeting(self, now: int) -> Iterable[Publication]:
         """What to publish once subscribed."""
 
+    def device(self, topic: str) -> str:
+        """Whose messages come there; empty when nobody's."""
+
     def read(self, topic: str, payload: bytes, now: int, rows: Rows) -> Iterable[Publication]:
         """Add the readings of a message; returns what is to be answered.
 

@@ -80,15 +80,21 @@ class GenericDialect:
         if topic:
             yield Publication(topic=topic, payload=b"online", retain=True)
 
+    def device(self, topic: str) -> str:
+        return next((source.device.name for source in self._sources(topic)), "")
+
     def read(self, topic: str, payload: bytes, now: int, rows: Rows) -> Iterable[Publication]:
-        sources = [*self._exact.get(topic, ()), *(s for p, s in self._wild if p.fullmatch(topic))]
-        for source in sources:
+        for source in self._sources(topic):
             if source.word == WILL:
                 if payload == source.device.offline.encode():
                     rows.lose(source.all, now)
             else:
                 _read_into(source, _document(payload), now, rows)
         return ()
+
+    def _sources(self, topic: str) -> list[_Source]:
+        wild = (source for pattern, source in self._wild if pattern.fullmatch(topic))
+        return [*self._exact.get(topic, ()), *wild]
 
     def order(self, command: Command, now: int) -> Publication | Result:
         address: GenericAddress = command.point.address

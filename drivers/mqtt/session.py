@@ -48,6 +48,7 @@ class MqttSession(Session):
         self._config, self._client, self._inbox = config, client, inbox
         self._dialect, self._link = dialect, link
         self.refused = 0
+        self._troubled: set[str] = set()
 
     async def startup(self) -> ReadingBatch:
         """Subscribe again, greet, and take what the broker retained or kept for us."""
@@ -111,17 +112,23 @@ class MqttSession(Session):
     def _take(self, message: aiomqtt.Message, rows: Rows) -> Iterable[Publication]:
         topic, payload, link = message.topic.value, message.payload, self._link
         body = payload if isinstance(payload, bytes) else b""
-        link.wire("", False, body, topic)
+        device = self._dialect.device(topic)
+        link.wire(device, False, body, topic)
         try:
-            return self._dialect.read(topic, body, link.now(), rows)
+            answers = self._dialect.read(topic, body, link.now(), rows)
         except ProtocolError as error:
             self.refused += 1
-            link.warn("", f"{topic}: {error}")
+            self._troubled.add(device)
+            link.warn(device, f"{topic}: {error}")
             return ()
+        if device in self._troubled:
+            self._troubled.discard(device)
+            link.clear(device)
+        return answers
 
     async def _publish(self, publications: Iterable[Publication]) -> None:
         for each in publications:
-            self._link.wire("", True, each.payload, each.topic)
+            self._link.wire(self._dialect.device(each.topic), True, each.payload, each.topic)
             await self._client.publish(
                 each.topic,
                 each.payload,

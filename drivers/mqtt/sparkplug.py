@@ -84,12 +84,14 @@ class SparkplugDialect:
         self._config = config
         self._nodes: dict[str, _Node] = {}
         self._places: dict[str, tuple[str, str | None]] = {}
+        self._names: dict[tuple[str, str | None], str] = {}
         for device in config.devices:
             own = {p.address.metric: p for p in points if p.device == device.name}
             node = self._nodes.setdefault(device.node, _Node())
             node.sources[device.device] = _Source(own)
             node.sources.setdefault(None, _Source({}))
             self._places[device.name] = device.node, device.device
+            self._names[device.node, device.device] = device.name
 
     def topics(self) -> tuple[str, ...]:
         group = self._config.group
@@ -108,6 +110,11 @@ class SparkplugDialect:
         for name, node in self._nodes.items():
             node.asked = now
             yield self._rebirth(name, now)
+
+    def device(self, topic: str) -> str:
+        parts = topic.split("/")
+        place = (parts[3], parts[4] if len(parts) > 4 else None) if len(parts) > 3 else ("", None)
+        return self._names.get(place, "")
 
     def read(self, topic: str, payload: bytes, now: int, rows: Rows) -> Iterable[Publication]:
         parts = topic.split("/")

@@ -82,6 +82,11 @@ def test_it_listens_to_exactly_the_topics_of_the_platform(dialect: AcrelDialect)
     )
 
 
+def test_a_topic_has_its_device(dialect: AcrelDialect) -> None:
+    topics = ("acrel/n/meter/ACR-001234/data", "acrel/n/infrastructure/TX-1/data", "acrel/n", "x")
+    assert [dialect.device(topic) for topic in topics] == ["m1", "tx1", "", ""]
+
+
 def test_a_reading_gives_the_points_that_it_has_at_the_meters_time(
     dialect: AcrelDialect, points: list[Point]
 ) -> None:

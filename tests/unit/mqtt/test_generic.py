@@ -73,6 +73,11 @@ def test_topics_carry_the_devices_id_and_keep_wildcards(dialect: GenericDialect)
     )  # fmt: skip
 
 
+def test_a_topic_has_its_device(dialect: GenericDialect) -> None:
+    named = [dialect.device(t) for t in ("home/p7/state", "logger/x/batch/1", "elsewhere")]
+    assert named == ["plug", "log", ""]
+
+
 def test_paths_reach_into_objects_lists_and_named_items(
     dialect: GenericDialect, points: list[Point]
 ) -> None:

@@ -97,6 +97,11 @@ def test_it_subscribes_to_its_nodes_and_announces_itself_with_a_will(edge: Edge)
     assert decode(rebirth.payload).metrics[0].name == REBIRTH
 
 
+def test_a_topic_has_its_device(edge: Edge) -> None:
+    topics = ("spBv1.0/G/NDATA/N", "spBv1.0/G/DDATA/N/D", "spBv1.0/G/DDATA/N/X", "spBv1.0")
+    assert [edge.dialect.device(topic) for topic in topics] == ["node", "dev", "", ""]
+
+
 def test_births_bring_values_of_every_type(edge: Edge) -> None:
     readings, _ = edge.send("NBIRTH/N", Metric(name="Load", alias=1, datatype=T.INT16, value=-5))
     assert readings == [("node.load", -5.0, NOW, DEVICE)]
