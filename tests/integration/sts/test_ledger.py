@@ -82,13 +82,20 @@ async def test_two_processes_one_of_them_killed_never_share_an_identifier(tmp_pa
         )
         for name in ("a", "b")
     ]
+    written = ["", ""]
     try:
-        await asyncio.sleep(2)
+        for _ in range(15):
+            for n, child in enumerate(children):
+                assert child.stdout
+                async with asyncio.timeout(60):
+                    written[n] += (await child.stdout.readline()).decode()
     finally:
         for child in children:
             child.kill()
-    written = [(await child.communicate())[0].decode() for child in children]
-    lines = [line.split() for text in written for line in text.splitlines()]
+    for n, child in enumerate(children):
+        written[n] += (await child.communicate())[0].decode()
+    # The last line of a killed process may be cut.
+    lines = [line.split() for text in written for line in text.split("\n")[:-1]]
     seen = [line for line in lines if len(line) == 2]
     assert len(seen) > 20
     tids = [tid for _, tid in seen]
