@@ -17,7 +17,7 @@ _FIELDS: dict[Kind, tuple[str, int | None]] = {
 
 
 class AcrelWay:
-    """publish: `MqttSession.publish`, or what raises as it does.
+    """publish: `MqttSession.publish`, or what raises as it does. ready: whether there is a session.
 
     station: of a meter, or None if the meter is not known. send_command_id: see `AcrelConfig`.
     """
@@ -27,6 +27,7 @@ class AcrelWay:
     def __init__(
         self,
         publish: Callable[[Publication], Awaitable[None]],
+        ready: Callable[[], bool],
         station: Callable[[str], str | None],
         clock: Callable[[], int],
         *,
@@ -34,6 +35,7 @@ class AcrelWay:
         send_command_id: bool = True,
     ) -> None:
         self._publish, self._station, self._clock = publish, station, clock
+        self.ready = ready
         self._send_command_id, self.tries = send_command_id, tries
 
     async def send(self, order: MeterOrder) -> str | None:

@@ -61,9 +61,13 @@ class MeterOrder(Struct, frozen=True, kw_only=True):
 
 
 class Progress(Struct, frozen=True, kw_only=True):
-    """Where an order stands. sent, changed: µs since 1970 UTC. late: confirmed after time-out."""
+    """Where an order stands. late: confirmed after time-out.
+
+    asked, sent (first time), changed: µs since 1970 UTC.
+    """
 
     order: MeterOrder
+    asked: int = 0
     state: State = State.REQUESTED
     attempts: int = 0
     way: str = ""
@@ -78,6 +82,9 @@ class Way(Protocol):
 
     name: str
     tries: int
+
+    def ready(self) -> bool:
+        """Whether sending makes sense now."""
 
     async def send(self, order: MeterOrder) -> str | None:
         """Hand the order over; a text is why the other side refuses it.
@@ -127,9 +134,8 @@ class MeterControl:
         for other in self._open.get(order.meter, ()):
             if _clash(self._known[other].order.kind, order.kind):
                 raise Conflict(f"meter {order.meter} is busy with order {other!r}")
-        progress = Progress(order=order, changed=self._clock())
-        self._put(progress)
-        self._plan(self._clock(), order.id)
+        progress = self._put(Progress(order=order, asked=self._clock()))
+        self._plan(progress.asked, order.id)
         return progress
 
     def restore(self, kept: Iterable[Progress]) -> None:
@@ -151,8 +157,8 @@ class MeterControl:
         if isinstance(event, DisconnectConfirm | ReconnectConfirm) and event.command_id:
             named = self._known.get(event.command_id)
             candidates = [named] if named and named.order.meter == event.meter_id else []
-        elif not candidates and event.meter_id in self._timeouts:
-            candidates = [self._known[self._timeouts[event.meter_id]]]
+        elif event.meter_id in self._timeouts:
+            candidates.append(self._known[self._timeouts[event.meter_id]])
         for progress in candidates:
             verdict = self._verdict(progress, event)
             if verdict is not None:
@@ -206,6 +212,9 @@ class MeterControl:
             self._give_up(progress, expired)
             return
         way = self._ways[progress.attempts]
+        if not way.ready():
+            self._pass_on(progress, way)
+            return
         before = progress
         # Said before it is done: after a crash an order counts as sent rather than as new.
         progress = self._put(
@@ -222,7 +231,8 @@ class MeterControl:
         except NoResponse:
             refusal = None
         except (LinkError, Unavailable) as error:
-            self._not_sent(before, progress, str(error))
+            if self._known[identifier] is progress:
+                self._pass_on(self._put(structs.replace(before, detail=str(error))), way)
             return
         if not self._known[identifier].state.open:
             return
@@ -231,19 +241,14 @@ class MeterControl:
         else:
             self._plan(now if refusal is not None else self._clock() + self._wait, identifier)
 
-    def _not_sent(self, before: Progress, after: Progress, why: str) -> None:
-        """Back to where it was; a way that is down costs no attempt unless there is another."""
-        if self._known[after.order.id] is not after:
-            return
-        last = after.attempts >= len(self._ways)
-        other = next((w for w in self._ways[after.attempts :] if w.name != after.way), None)
-        if other is not None and before.state is State.SENT:
-            self._put(structs.replace(after, attempts=self._ways.index(other), detail=why))
-        elif last and before.state is State.SENT:
-            self._put(structs.replace(after, detail=why))
-        else:
-            self._put(structs.replace(before, detail=why))
-        self._plan(self._clock() + self._pause, after.order.id)
+    def _pass_on(self, progress: Progress, way: Way) -> None:
+        """The way is down: wait for it, or take the next when its time is over."""
+        now = self._clock()
+        waited = now - progress.asked >= self._wait * way.tries
+        other = next((w for w in self._ways[progress.attempts :] if w is not way), None)
+        if other is not None and (waited or progress.state is State.SENT):
+            self._put(structs.replace(progress, attempts=self._ways.index(other)))
+        self._plan(now + self._pause, progress.order.id)
 
     def _give_up(self, progress: Progress, expired: bool) -> None:
         if progress.state is State.REQUESTED:

@@ -112,10 +112,13 @@ class Platform:
     def __init__(self, fleet: Fleet, port: int) -> None:
         self.port, self.client = port, None
         self.told: dict[str, list[State]] = {}
-        self.control = MeterControl(
-            [AcrelWay(self.publish, lambda m: fleet.meters[m].station, Now().now)],
-            Now().now, self.changed, wait=1.0, pause=0.05,
-        )  # fmt: skip
+        way = AcrelWay(
+            self.publish,
+            ready=lambda: self.client is not None,
+            station=lambda meter: fleet.meters[meter].station,
+            clock=Now().now,
+        )
+        self.control = MeterControl([way], Now().now, self.changed, wait=1.0, pause=0.05)
 
     def changed(self, progress: Progress) -> None:
         self.told.setdefault(progress.order.id, []).append(progress.state)

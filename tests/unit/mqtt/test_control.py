@@ -26,8 +26,11 @@ class Way:
     def __init__(self, name: str = "mqtt", tries: int = 3) -> None:
         self.name, self.tries = name, tries
         self.sent: list[tuple[str, int]] = []
-        self.down = self.deaf = False
+        self.down = self.deaf = self.asleep = False
         self.refusal: str | None = None
+
+    def ready(self) -> bool:
+        return not self.asleep
 
     async def send(self, order: MeterOrder) -> str | None:
         await asyncio.sleep(0)
@@ -195,8 +198,8 @@ async def test_a_refusal_is_final_when_no_way_is_left() -> None:
 
 async def test_ten_thousand_orders_wait_for_the_broker_and_none_runs_late_or_twice() -> None:
     way = Way()
-    way.down = True
-    async with running(way, wait=30) as (control, _):
+    way.asleep = True
+    async with running(way, wait=30) as (control, told):
         soon, later = clock() + 300_000, clock() + 60_000_000
         for n in range(10_000):
             expires = soon if n % 2 else later
@@ -204,7 +207,8 @@ async def test_ten_thousand_orders_wait_for_the_broker_and_none_runs_late_or_twi
                 MeterOrder(id=f"o{n}", meter=f"A{n}", kind=Kind.DISCONNECT, expires=expires)
             )
         await asyncio.sleep(0.5)
-        way.down = False
+        assert {p.state for p in told} <= {State.REQUESTED, State.FAILED}
+        way.asleep = False
         control.wake()
         await until(lambda: len(way.sent) >= 5_000, 30)
         await asyncio.sleep(0.2)
@@ -262,3 +266,35 @@ async def test_an_order_that_nobody_acknowledged_counts_as_sent() -> None:
         await until(lambda: told[-1].state is State.TIMEOUT)
     assert len(way.sent) == 2
     assert told[-1].attempts == 2
+
+
+async def test_a_way_that_stays_down_is_passed_over_when_its_time_is_over() -> None:
+    mqtt, http = Way("mqtt", 3), Way("http", 1)
+    mqtt.asleep = True
+    async with running(mqtt, http) as (control, told):
+        control.request(order())
+        await until(lambda: http.sent)
+        control.observe(status("disconnected"))
+    assert mqtt.sent == []
+    assert (told[-1].state, told[-1].way) == (State.CONFIRMED, "http")
+    assert http.sent[0][1] - told[0].asked >= 3 * WAIT * 1e6
+
+
+async def test_a_way_that_goes_down_between_tries_is_passed_over_at_once() -> None:
+    mqtt, http = Way("mqtt", 3), Way("http", 1)
+    async with running(mqtt, http) as (control, _):
+        control.request(order())
+        await until(lambda: mqtt.sent)
+        mqtt.down = True
+        await until(lambda: http.sent)
+    assert len(mqtt.sent) == 1
+
+
+async def test_an_order_of_another_kind_does_not_hide_a_late_confirmation() -> None:
+    way = Way(tries=1)
+    async with running(way) as (control, told):
+        control.request(order())
+        await until(lambda: told[-1].state is State.TIMEOUT)
+        control.request(order("o2", kind=Kind.SET_TARIFF, value="T1"))
+        (late,) = control.observe(status("disconnected"))
+    assert (late.order.id, late.state, late.late) == ("o1", State.CONFIRMED, True)
