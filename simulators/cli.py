@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 def add_commands(app: typer.Typer) -> None:
     """Add the group `simulate`."""
+    from simulators.acrel_cli import acrel
     from simulators.dnp3_cli import simulate as dnp3
+    from simulators.prepaid_cli import prepaid
 
     group = typer.Typer(help="Field devices that speak the real protocols.")
     group.callback()(_group)
@@ -22,6 +24,8 @@ def add_commands(app: typer.Typer) -> None:
     group.command("modbus")(modbus)
     group.command("dnp3")(dnp3)
     group.command("iec61850")(iec61850)
+    group.command("acrel")(acrel)
+    group.command("prepaid")(prepaid)
 
 
 def _group() -> None:
