@@ -67,7 +67,7 @@ def directory_response(buf: bytes, start: int, stop: int) -> tuple[list[FileEntr
     if first < last and buf[first] == 0x30:
         # The list is EXPLICIT in one edition and IMPLICIT in the other: look one level deeper.
         _, inner, end = ber.element(buf, first, last)
-        if inner < end and buf[inner] == 0x30:
+        if inner == end or buf[inner] == 0x30:
             first, last = inner, end
     entries = [_entry(buf, a, b) for _, a, b in ber.elements(buf, first, last)]
     more = found.get(0x81)

@@ -26,7 +26,7 @@ from hub import AuthError, ConfigError, HubError, LinkError, NoResponse, Outcome
 from tests.integration.iec61850.scripted import Scripted
 
 NAME = ObjectName("GGIO1$MX$AnIn1$mag$f", "LD")
-QUICK = Options(connect_timeout=2.0, request_timeout=0.3)
+QUICK = Options(connect_timeout=4.0, request_timeout=0.5)
 
 
 def answer(found: Pdu, *values: bytes) -> bytes:

@@ -221,6 +221,8 @@ async def test_files_are_listed_and_fetched(ied: Ied) -> None:
     with pytest.raises(ServiceError, match="file non-existent"):
         async for _ in ied.client.download("nix"):
             pass
+    await ied.client.delete_file(entry.name)
+    assert await ied.client.files() == []
 
 
 async def test_setting_groups_are_read_and_their_refusal_is_told(ied: Ied) -> None:

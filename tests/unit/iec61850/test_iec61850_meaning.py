@@ -12,11 +12,13 @@ from drivers.iec61850.mms.pdu import ObjectName
 from drivers.iec61850.mms.types import Type
 from drivers.iec61850.model import BUFFERED, LogicalDevice, Model
 from drivers.iec61850.naming import Unit
+from drivers.iec61850.operate import order_value
 from drivers.iec61850.plan import Rows, numeric, plan, readings, resolve
 from drivers.iec61850.reports import Block
 from drivers.iec61850.subscription import Subscription
 from hub import (
     Cause,
+    Command,
     ConfigError,
     Flag,
     Kind,
@@ -239,6 +241,29 @@ def test_a_control_structure_is_filled_by_names() -> None:
         parameters(struct(New=FLOAT), Order(value=1, time=0, number=1))
     assert control_value(struct(f=FLOAT), 2.5) == [2.5]
     assert control_value(struct(i=Type(data.INTEGER, 32), f=FLOAT), 2.6) == {"i": 3, "f": 2.6}
+
+
+@pytest.mark.parametrize(
+    ("kind", "point_kind", "value", "expected"),
+    [
+        (Type(data.BOOLEAN), Kind.DOUBLE, 2.0, True),
+        (Type(data.BOOLEAN), Kind.DOUBLE, "open", False),
+        (Type(data.BOOLEAN), Kind.DOUBLE, "on", True),
+        (Type(data.BOOLEAN), Kind.BINARY, 0.0, False),
+        (Type(data.BIT_STRING, 2), Kind.ANALOG, 2.0, 2),
+        (Type(data.INTEGER, 32), Kind.ANALOG, "7", 7),
+        (struct(f=FLOAT), Kind.ANALOG, 2.5, 2.5),
+    ],
+)
+def test_a_command_becomes_the_value_of_the_control(
+    kind: Type, point_kind: Kind, value: float | str, expected: object
+) -> None:
+    spec = PointSpec(name="p", address="LD/X1.Pos.stVal[ST]", kind=point_kind)
+    target = Point(id=0, key="p", device="d", spec=spec, address=None)
+    order = Command(point=target, value=value, actor="a", expires=1)
+    assert order_value(order, kind) == expected
+    with pytest.raises(ValueError, match="nonsense"):
+        order_value(Command(point=target, value="nonsense", actor="a", expires=1), kind)
 
 
 @pytest.mark.parametrize(
