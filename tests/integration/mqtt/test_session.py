@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -253,6 +254,8 @@ async def test_nobody_there_is_a_link_error() -> None:
 
 
 async def test_wrong_passwords_are_an_auth_error(tmp_path: Path) -> None:
+    if shutil.which("mosquitto_passwd") is None:
+        pytest.skip("no mosquitto_passwd: apt-get install mosquitto")
     passwords = tmp_path / "passwords"
     await asyncio.to_thread(
         subprocess.run,
