@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -247,8 +248,6 @@ async def test_a_silent_outstation_is_no_response() -> None:
 
 async def test_one_silent_outstation_of_two_does_not_stop_the_other() -> None:
     rig = Rig()
-    import msgspec
-
     async with rig.server.listen("127.0.0.1", 0) as port:
         both = msgspec.convert(
             {
@@ -304,3 +303,21 @@ async def test_no_listener_is_a_link_error() -> None:
     with pytest.raises(LinkError, match=r"127\.0\.0\.1:1"):
         async with driver.open():
             pass
+
+
+async def test_a_line_that_went_dead_is_noticed_without_traffic() -> None:
+    rig = Rig()
+    async with rig.server.listen("127.0.0.1", 0) as port:
+        quiet = {"unsolicited": [], "class_1": None, "class_2": None, "class_3": None}
+        settings = msgspec.structs.replace(config(port, **quiet), keep_alive=0.05)
+        settings = msgspec.structs.replace(settings, request_timeout=0.1)
+        async with Dnp3Driver(settings, rig.points, rig.link).open() as session:
+            await session.startup()
+            stream = session.events()
+            waiting = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.3)
+            assert not waiting.done()
+            assert rig.server._line is not None
+            rig.server._line.on_data = lambda data: None
+            with pytest.raises(LinkError, match="link status"):
+                await asyncio.wait_for(waiting, 3)
