@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from drivers.dnp3.codec.app import EVENT_CLASSES, Iin
 from drivers.dnp3.codec.commands import CommandStatus, Control
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.config import Dnp3Config, Dnp3Listen, Dnp3Tcp
@@ -217,6 +218,22 @@ async def test_a_restarted_outstation_is_started_up_again(rig: Rig) -> None:
     await asyncio.gather(another, return_exceptions=True)
     await stream.aclose()
     assert "rtu: the outstation has restarted" in rig.link.warnings
+
+
+async def test_indications_that_never_go_away_do_not_keep_the_line_busy(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = Iin.DEVICE_RESTART | Iin.NEED_TIME | Iin.EVENT_BUFFER_OVERFLOW | EVENT_CLASSES
+    monkeypatch.setattr(rig.server.outstation, "indications", lambda now: everything)
+    await rig.session.startup()
+    stream = rig.session.events()
+    listening = asyncio.ensure_future(anext(stream))
+    before = rig.link.octets
+    await asyncio.sleep(0.6)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await stream.aclose()
+    assert 0 < rig.link.octets - before < 6000
 
 
 async def test_events_end_with_the_line(rig: Rig) -> None:
