@@ -11,6 +11,17 @@ from .master import Association, Priority, Refused, Report, operations
 from .master.operations import CLASSES
 
 _CLASS_BITS = {1: Iin.CLASS_1, 2: Iin.CLASS_2, 3: Iin.CLASS_3}
+# Seconds until the same indication is acted upon again: one that a device never takes back must not
+# keep the line busy.
+_LEAST = {
+    Iin.DEVICE_RESTART: 5.0,
+    Iin.NEED_TIME: 30.0,
+    Iin.EVENT_BUFFER_OVERFLOW: 30.0,
+    Iin.CLASS_1: 0.1,
+    Iin.CLASS_2: 0.1,
+    Iin.CLASS_3: 0.1,
+}
+_HEEDED = Iin.DEVICE_RESTART | Iin.NEED_TIME | Iin.EVENT_BUFFER_OVERFLOW | EVENT_CLASSES
 _RETRY = 5.0  # seconds until a silent outstation is tried again
 
 
@@ -33,6 +44,7 @@ class Peer:
         self._wanted = asyncio.Event()
         self._asked = Iin.NONE
         self._due: dict[str, float] = {}
+        self._again: dict[Iin, float] = {}
         association.on_reports = self._told
         association.on_iin = self._indicated
 
@@ -90,31 +102,40 @@ class Peer:
 
     def _indicated(self, iin: Iin) -> None:
         """Remember what the outstation asks for; the loop does it when it is its turn."""
-        wanted = iin & (
-            Iin.DEVICE_RESTART | Iin.NEED_TIME | Iin.EVENT_BUFFER_OVERFLOW | EVENT_CLASSES
-        )
+        wanted = iin & _HEEDED
         if self.device.time_sync is TimeSync.NEVER:
             wanted &= ~Iin.NEED_TIME
-        self._asked |= wanted
+        # Of events the newest response tells the truth; the others stand until they are dealt with.
+        self._asked = self._asked & ~EVENT_CLASSES | wanted
         if wanted and self.started:
             self._wanted.set()
 
     async def _rest(self) -> None:
-        """Until something is due or asked for."""
-        if self._asked:
-            return
-        self._wanted.clear()
+        """Until something is due, or asked for and not just done."""
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(
-                min(self._due.values(), default=None) or loop.time() + 60
-            ):
-                await self._wanted.wait()
-        except TimeoutError:
-            pass
+        self._wanted.clear()
+        while not self._ready(loop.time()):
+            times = [*self._due.values(), *(self._again.get(b, 0.0) for b in _bits(self._asked))]
+            try:
+                async with asyncio.timeout_at(min(times, default=None)):
+                    await self._wanted.wait()
+            except TimeoutError:
+                return
+            self._wanted.clear()
+
+    def _ready(self, now: float) -> Iin:
+        """What is asked for and was not done a moment ago."""
+        ready = Iin.NONE
+        for bit in _bits(self._asked):
+            if now >= self._again.get(bit, 0.0):
+                ready |= bit
+        return ready
 
     async def _step(self) -> None:
-        asked, self._asked = self._asked, Iin.NONE
+        now = asyncio.get_running_loop().time()
+        asked = self._ready(now)
+        self._asked &= ~asked
+        self._again |= {bit: now + _LEAST[bit] for bit in _bits(asked)}
         if asked & Iin.DEVICE_RESTART:
             self._link.warn(self.device.name, "the outstation has restarted")
             await self.startup()
@@ -160,3 +181,7 @@ class Peer:
             lambda: self._link.now() // 1000,
             lan=self.device.time_sync is TimeSync.LAN,
         )
+
+
+def _bits(iin: Iin) -> list[Iin]:
+    return [bit for bit in _LEAST if bit & iin]

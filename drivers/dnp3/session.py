@@ -302,7 +302,8 @@ class Dnp3Session(Session):
             if loop.time() - heard < every:
                 continue
             for peer in self._peers.values():
-                if await self._channel.link_status(peer.device.address):
+                within = self._config.request_timeout
+                if await self._channel.link_status(peer.device.address, within):
                     break
             else:
                 raise LinkError(f"{self._line.name}: no outstation answers its link status")

@@ -18,8 +18,6 @@ from .codec.transport import Reassembler
 from .codec.values import columns, indexes, octets
 from .pcap import Packet, TcpOrder
 
-_MAX_LISTED = 65536  # indexes of a header without data are not listed beyond this
-
 
 class Message(Struct, frozen=True, kw_only=True):
     """One application fragment.

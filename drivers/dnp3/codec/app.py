@@ -9,7 +9,6 @@ from hub import ProtocolError
 
 from .objects import Form, Variation, variation
 
-MAX_FRAGMENT = 2048
 FIR, FIN, CON, UNS, SEQUENCE = 0x80, 0x40, 0x20, 0x10, 0x0F
 
 

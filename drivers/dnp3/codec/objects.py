@@ -284,10 +284,6 @@ class Variation(Struct, frozen=True, kw_only=True):
     def has(self, field: str) -> bool:
         return any(name == field for name, _ in self.fields)
 
-    @property
-    def has_time(self) -> bool:
-        return self.has("time_low") or self.has("relative")
-
 
 _FORMS = {
     "none": Form.NONE,

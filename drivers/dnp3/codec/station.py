@@ -7,7 +7,6 @@ from msgspec import Struct
 from . import transport
 from .link import (
     BROADCASTS,
-    DFC,
     DIR,
     FCB,
     FCV,
@@ -199,8 +198,3 @@ class Station:
     def primary(self, function: Primary, dest: int) -> bytes:
         """A frame without data, such as REQUEST_LINK_STATUS."""
         return encode(Frame(self._direction | PRM | function, dest, self.local))
-
-
-def is_busy(control: int) -> bool:
-    """Whether a secondary frame says that its station cannot take more data (DFC)."""
-    return bool(control & DFC)

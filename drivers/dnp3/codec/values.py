@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hub import ProtocolError
 
-from .app import Block, indexed, ranged
+from .app import Block, ranged
 from .objects import Form, PointType, Variation, record
 
 ONLINE, RESTART, COMM_LOST, REMOTE_FORCED, LOCAL_FORCED = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -203,9 +203,3 @@ def one(index: int, value: float, flags: int = ONLINE, time: int | None = None) 
         np.array([flags], np.uint8),
         None if time is None else np.array([time], np.int64),
     )
-
-
-def strings(group: int, rows_: list[tuple[int, bytes]]) -> list[bytes]:
-    """Octet strings of one group as blocks, one for each length (the variation is the length)."""
-    lengths = sorted({len(text) for _, text in rows_})
-    return [indexed(group, n, [row for row in rows_ if len(row[1]) == n]) for n in lengths]

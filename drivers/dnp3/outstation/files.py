@@ -1,7 +1,6 @@
 """Files that an outstation offers (IEEE 1815 clause 5.3): a store, and the open handles on it."""
 
 import itertools
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -201,12 +200,3 @@ class FileHandles:
             file.data += block.data
             file.next += 1
         return FileAck(handle=block.handle, number=block.number, status=status, last=block.last)
-
-
-def descriptors(data: bytes) -> Sequence[FileDescriptor]:
-    """The entries of a directory's content."""
-    out = []
-    while data:
-        entry, data = FileDescriptor.take(data)
-        out.append(entry)
-    return out

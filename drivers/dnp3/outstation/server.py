@@ -16,8 +16,6 @@ from .database import Database
 from .handler import Handler
 from .settings import OutstationSettings
 
-_STATUS_WAIT = 2.0  # seconds a peer may take to answer REQUEST_LINK_STATUS
-
 
 def utc_milliseconds() -> int:
     return time.time_ns() // 1_000_000
@@ -188,4 +186,4 @@ class OutstationServer:
         if self._peer is not None:
             self._write(self._station.primary(Primary.REQUEST_LINK_STATUS, self._peer))
         loop = asyncio.get_running_loop()
-        self._idle = loop.call_later(_STATUS_WAIT, self._drop_line)
+        self._idle = loop.call_later(self.settings.link_timeout, self._drop_line)

@@ -15,7 +15,8 @@ class OutstationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     master: the only address that may talk to it, None for any. unsolicited: whether it may report
     by itself. hold: how long it gathers events before it does. retries: of an unsolicited response
     before its events wait for new ones (None: for ever). time_sync_every: after how long the
-    time is asked for again (None: never). events: capacity of the buffer of each point type.
+    time is asked for again (None: never). keep_alive: silence on TCP after which the master's link
+    is asked for; link_timeout: how long that may take. events: capacity of the buffer of each type.
     """
 
     address: Annotated[int, Meta(ge=0, le=0xFFEF)] = 10
@@ -31,6 +32,7 @@ class OutstationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     time_sync_every: Seconds | None = None
     need_time: bool = False
     keep_alive: Seconds | None = 60.0
+    link_timeout: Seconds = 2.0
     max_controls: Annotated[int, Meta(ge=1)] = 64
     events: dict[PointType, Annotated[int, Meta(ge=0)]] = {}
     default_events: Annotated[int, Meta(ge=0)] = 1000

@@ -46,9 +46,8 @@ def server(size: int = 400, address: int = 10, **more: Any) -> OutstationServer:
     database = Database({PointType.AI: range(size), PointType.BI: range(size)})
     for point in (PointType.AI, PointType.BI):
         database.load(point, np.arange(size) % 2, 0x01, START)
-    settings = OutstationSettings(
-        address=address, keep_alive=None, confirm_timeout=more.pop("confirm_timeout", 1.0), **more
-    )
+    chosen = {"keep_alive": None, "confirm_timeout": 1.0, **more}
+    settings = OutstationSettings(address=address, **chosen)
     return OutstationServer(settings, database, Device())
 
 
@@ -363,3 +362,17 @@ async def test_a_master_survives_any_answer_and_asks_on(seed: int) -> None:
     answer = await peer.request(Function.READ, operations.CLASSES[0], within=1)
     assert len(answer.fragments) == 1
     outstation.close()
+
+
+async def test_a_silent_link_is_asked_for_and_dropped_when_nobody_answers() -> None:
+    outstation = server(20, keep_alive=0.05, link_timeout=0.1, unsolicited=False)
+    async with outstation.listen("127.0.0.1", 0) as port:
+        line = await connect_tcp("127.0.0.1", port, within=2)
+        peer = Association(MasterChannel(line), 10, timeout=1)
+        await operations.integrity(peer)
+        await asyncio.sleep(0.4)
+        assert outstation.connected
+        line.on_data = lambda data: None
+        async with asyncio.timeout(2):
+            await line.closed
+        assert not outstation.connected

@@ -5,9 +5,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from drivers.dnp3.codec.app import EVENT_CLASSES, Iin
 from drivers.dnp3.codec.commands import CommandStatus, Control
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.config import Dnp3Config, Dnp3Listen, Dnp3Tcp
@@ -218,6 +220,22 @@ async def test_a_restarted_outstation_is_started_up_again(rig: Rig) -> None:
     assert "rtu: the outstation has restarted" in rig.link.warnings
 
 
+async def test_indications_that_never_go_away_do_not_keep_the_line_busy(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = Iin.DEVICE_RESTART | Iin.NEED_TIME | Iin.EVENT_BUFFER_OVERFLOW | EVENT_CLASSES
+    monkeypatch.setattr(rig.server.outstation, "indications", lambda now: everything)
+    await rig.session.startup()
+    stream = rig.session.events()
+    listening = asyncio.ensure_future(anext(stream))
+    before = rig.link.octets
+    await asyncio.sleep(0.6)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await stream.aclose()
+    assert 0 < rig.link.octets - before < 6000
+
+
 async def test_events_end_with_the_line(rig: Rig) -> None:
     await rig.session.startup()
     stream = rig.session.events()
@@ -247,8 +265,6 @@ async def test_a_silent_outstation_is_no_response() -> None:
 
 async def test_one_silent_outstation_of_two_does_not_stop_the_other() -> None:
     rig = Rig()
-    import msgspec
-
     async with rig.server.listen("127.0.0.1", 0) as port:
         both = msgspec.convert(
             {
@@ -304,3 +320,21 @@ async def test_no_listener_is_a_link_error() -> None:
     with pytest.raises(LinkError, match=r"127\.0\.0\.1:1"):
         async with driver.open():
             pass
+
+
+async def test_a_line_that_went_dead_is_noticed_without_traffic() -> None:
+    rig = Rig()
+    async with rig.server.listen("127.0.0.1", 0) as port:
+        quiet = {"unsolicited": [], "class_1": None, "class_2": None, "class_3": None}
+        settings = msgspec.structs.replace(config(port, **quiet), keep_alive=0.05)
+        settings = msgspec.structs.replace(settings, request_timeout=0.1)
+        async with Dnp3Driver(settings, rig.points, rig.link).open() as session:
+            await session.startup()
+            stream = session.events()
+            waiting = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.3)
+            assert not waiting.done()
+            assert rig.server._line is not None
+            rig.server._line.on_data = lambda data: None
+            with pytest.raises(LinkError, match="link status"):
+                await asyncio.wait_for(waiting, 3)
