@@ -11,11 +11,11 @@ from uuid import UUID
 import msgspec
 
 from .errors import Forbidden
+from .key import Key
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from .services import Key
 
 T = TypeVar("T")
 Clock = Callable[[], dt.datetime]
