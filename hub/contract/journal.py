@@ -32,6 +32,7 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
     profile: str = ""
     driver: str = ""
     every: float | None = None
+    station: str = ""
 
 
 class Catalogue(Record, frozen=True, tag="catalogue"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.contract.driver import Command
 from hub.contract.plugin import Plugin, Role, hookimpl
+from hub.kernel.alarms import ALARMS
 from hub.kernel.app import JOURNAL, Hub, Key
 from hub.kernel.channels import Plan
 from hub.kernel.commands import COMMANDS
@@ -42,4 +43,5 @@ async def _running(hub: Hub) -> AsyncIterator[Gateway]:
     hub.provide(COMMANDS, gateway.commands)
     hub.get(METRICS).register(GatewayCollector(gateway))
     async with gateway.running():
+        hub.provide(ALARMS, gateway.alarms)
         yield gateway
