@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from hub.contract.alarms import Mark, Mask
+from hub.contract.alarms import Alarm, Mark, Mask
 from hub.contract.errors import BadRequest
 from hub.kernel.alarms import ALARMS, Alarms
 from hub.kernel.app import Hub
@@ -29,32 +29,44 @@ class Shelving(Words, frozen=True, kw_only=True, forbid_unknown_fields=True):
     minutes: Annotated[int, Meta(ge=0, le=43_200)] = 60
 
 
-def routes(prefix: str, key: web.AppKey[Hub]) -> list[web.RouteDef]:
+def routes(prefix: str, hub: web.AppKey[Hub]) -> list[web.RouteDef]:
     """What `api.local` mounts."""
+    pages = Pages(hub)
+    return [
+        web.get(f"{prefix}/alarms", pages.listed),
+        web.post(f"{prefix}/alarms/{{id}}/{{verb:acknowledge|close}}", pages.marked),
+        web.post(f"{prefix}/alarms/{{id}}/shelve", pages.shelved),
+    ]
 
-    def alarms(request: web.Request) -> Alarms:
-        return request.app[key].get(ALARMS)
 
-    async def listed(request: web.Request) -> web.Response:
+class Pages:
+    """hub: where the application keeps its hub."""
+
+    def __init__(self, hub: web.AppKey[Hub]) -> None:
+        self._hub = hub
+
+    def _alarms(self, request: web.Request) -> Alarms:
+        return request.app[self._hub].get(ALARMS)
+
+    async def listed(self, request: web.Request) -> web.Response:
         """All alarms that are not normal, gravest first."""
-        live = alarms(request).live()
-        shown = [msgspec.to_builtins(a) | {"status": a.status} for a in live]
-        return _json({"alarms": shown, "masks": list(alarms(request).book.masks.values())})
+        known = self._alarms(request)
+        shown = [_shown(alarm) for alarm in known.live()]
+        return _json({"alarms": shown, "masks": list(known.book.masks.values())})
 
-    async def marked(request: web.Request) -> web.Response:
+    async def marked(self, request: web.Request) -> web.Response:
         """Acknowledge or close one."""
         words = await _body(request, Words)
-        known, ident = alarms(request), request.match_info["id"]
+        known, ident = self._alarms(request), request.match_info["id"]
         occurrence = known.book.find(ident).occurrence
         mark = Mark(at=known.now(), by=_who(words), note=words.note, occurrence=occurrence)
         verb = known.close if request.match_info["verb"] == "close" else known.acknowledge
-        alarm = verb(ident, mark)
-        return _json(msgspec.to_builtins(alarm) | {"status": alarm.status})
+        return _json(_shown(verb(ident, mark)))
 
-    async def shelved(request: web.Request) -> web.Response:
+    async def shelved(self, request: web.Request) -> web.Response:
         """Trouble nobody with this alarm for some minutes."""
         words = await _body(request, Shelving)
-        known = alarms(request)
+        known = self._alarms(request)
         alarm = known.book.find(request.match_info["id"])
         mask = Mask(
             device=alarm.device,
@@ -67,11 +79,10 @@ def routes(prefix: str, key: web.AppKey[Hub]) -> list[web.RouteDef]:
         known.mask(mask)
         return _json(mask)
 
-    return [
-        web.get(f"{prefix}/alarms", listed),
-        web.post(f"{prefix}/alarms/{{id}}/{{verb:acknowledge|close}}", marked),
-        web.post(f"{prefix}/alarms/{{id}}/shelve", shelved),
-    ]
+
+def _shown(alarm: Alarm) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(alarm)
+    return found | {"status": alarm.status}
 
 
 def _who(words: Words) -> str:

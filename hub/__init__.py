@@ -10,6 +10,7 @@ from hub.contract.alarms import (
     Mark,
     Mask,
     Severity,
+    merged,
 )
 from hub.contract.context import (
     Actor,
@@ -17,6 +18,7 @@ from hub.contract.context import (
     Cookie,
     Credentials,
     Ctx,
+    Download,
     Event,
     Reply,
     UnitOfWork,
@@ -72,6 +74,15 @@ from hub.contract.journal import (
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.model import Base, Entity, SoftDelete, col, ref
+from hub.contract.orders import (
+    AnyOrder,
+    Condition,
+    MarkAlarm,
+    MaskAlarms,
+    Operate,
+    Order,
+    Orders,
+)
 from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
 from hub.contract.readings import (
@@ -85,8 +96,8 @@ from hub.contract.readings import (
     quality,
 )
 from hub.contract.resource import Op, Resource
-from hub.contract.services import DIRECTORY, JOURNAL, STORE, UNIT, Key
-from hub.contract.telemetry import Aggregate, Bucket, PointDirectory, ReadingStore
+from hub.contract.services import DIRECTORY, JOURNAL, NEWS, ORDERS, STORE, UNIT, Key
+from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
 from hub.contract.types import (
     Big,
     Code,
@@ -118,6 +129,8 @@ __all__ = [
     "GOOD",
     "JOURNAL",
     "LOST",
+    "NEWS",
+    "ORDERS",
     "STORE",
     "UNIT",
     "Actor",
@@ -127,6 +140,7 @@ __all__ = [
     "AlarmStatus",
     "AlarmStep",
     "AlarmTold",
+    "AnyOrder",
     "AuthError",
     "Authenticator",
     "Backoff",
@@ -143,6 +157,7 @@ __all__ = [
     "Code",
     "Command",
     "CommandDone",
+    "Condition",
     "ConfigError",
     "Conflict",
     "Cookie",
@@ -152,6 +167,7 @@ __all__ = [
     "Day",
     "DeviceConfig",
     "DeviceState",
+    "Download",
     "Driver",
     "Email",
     "Endpoint",
@@ -177,17 +193,23 @@ __all__ = [
     "Locale",
     "Locked",
     "Mark",
+    "MarkAlarm",
     "Mask",
+    "MaskAlarms",
     "Measured",
     "Measurement",
     "MicroPrice",
     "Minor",
     "Name",
+    "News",
     "NoResponse",
     "Node",
     "NotFound",
     "Note",
     "Op",
+    "Operate",
+    "Order",
+    "Orders",
     "Outcome",
     "Phone",
     "Plugin",
@@ -230,6 +252,7 @@ __all__ = [
     "col",
     "hookimpl",
     "measurements",
+    "merged",
     "permits",
     "quality",
     "query",

@@ -4,9 +4,21 @@ import datetime as dt
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
 
-from hub import Catalogue, CommandDone, DeviceState, Gap, GapCause, Note, PointDirectory
+from hub import (
+    AlarmTold,
+    Catalogue,
+    CommandDone,
+    DeviceState,
+    Gap,
+    GapCause,
+    Note,
+    PointDirectory,
+    uuid7,
+)
 
 from . import frames
 from .frames import AnyRecord, Frame, plain
@@ -34,8 +46,8 @@ async def record(
             return True
         case Gap():
             await _gap(connection, sender, told)
-        case DeviceState():
-            await directory.device_state(connection, sender.gateway, told)
+        case DeviceState() | AlarmTold():
+            await _pass_on(connection, directory, sender, told)
         case Note():
             await connection.execute(
                 "INSERT INTO sync_note (gateway, at, level, code, message)"
@@ -55,7 +67,21 @@ async def record(
                     plain(told.outcome), plain(told.detail), _time(told.at),
                 ),
             )  # fmt: skip
+            await _pass_on(connection, directory, sender, told)
     return False
+
+
+async def _pass_on(
+    connection: Connection, directory: PointDirectory, sender: Sender, told: Any
+) -> None:
+    """Tell the owner of the points; put its events into the outbox, in the gateway's name."""
+    for event in await directory.told(connection, sender.gateway, told):
+        data = msgspec.to_builtins(event)
+        await connection.execute(
+            "INSERT INTO hub_event (id, tenant, at, type, actor, request_id, data)"
+            " VALUES (%s, current_setting('busbar.tenant')::uuid, now(), %s, %s, '', %s)",
+            (uuid7(), data.pop("type"), f"gateway:{sender.gateway}", Jsonb(data)),
+        )
 
 
 async def lost(connection: Connection, gateway: UUID, epoch: UUID, frame: Frame) -> None:

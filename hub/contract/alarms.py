@@ -132,6 +132,12 @@ class Alarm(Struct, frozen=True, kw_only=True):
         )
 
 
+def merged(known: Alarm, source: Alarm) -> Alarm:
+    """What its source says of the condition now, and what people said on both sides."""
+    newer, older = (source, known) if source.version > known.version else (known, source)
+    return newer.marked(acknowledged=older.acknowledged, closed=older.closed)
+
+
 def later(one: Mark | None, other: Mark | None) -> Mark | None:
     """The mark that counts: of the newer occurrence, then of the later time, then by name."""
     found = [mark for mark in (one, other) if mark is not None]

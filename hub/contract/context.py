@@ -150,6 +150,14 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     max_age: int | None = None
 
 
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is a file."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
 class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """A handler's answer when status, headers or cookies matter; else it returns the body alone."""
 

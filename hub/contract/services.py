@@ -4,7 +4,8 @@ from typing import Generic, TypeVar
 
 from .context import UnitOfWork
 from .journal import Journal
-from .telemetry import PointDirectory, ReadingStore
+from .orders import Orders
+from .telemetry import News, PointDirectory, ReadingStore
 
 T = TypeVar("T")
 
@@ -21,5 +22,7 @@ class Key(Generic[T]):
 
 JOURNAL = Key[Journal]("journal")
 STORE = Key[ReadingStore]("readings")
+NEWS = Key[News]("news")
+ORDERS = Key[Orders]("orders to gateways")
 DIRECTORY = Key[PointDirectory]("points")
 UNIT = Key[UnitOfWork]("unit of work")

@@ -4,11 +4,15 @@ from pathlib import Path
 
 from hub import DIRECTORY, Plugin, Resource, hookimpl
 
+from .alarm_models import AlarmEntry, AlarmRow
+from .alarm_views import follow_alarms
+from .alarms import alarms
 from .directory import Directory
+from .events import EVENTS
 from .models import DataPoint, Device, Station
 from .readings import aggregate, history, live, watch
 
-__all__ = ["DataPoint", "Device", "Station"]
+__all__ = ["AlarmEntry", "AlarmRow", "DataPoint", "Device", "Station"]
 
 stations = Resource(
     name="stations",
@@ -38,10 +42,14 @@ def hub_plugin() -> Plugin:
     return Plugin(
         name="scada",
         requires=("identity",),
-        resources=(stations, devices, points),
+        resources=(stations, devices, points, alarms),
         actions=(live, history, aggregate),
-        rooms=(watch,),
-        permissions={"scada.readings.read": "See measured values"},
+        rooms=(watch, follow_alarms),
+        events=EVENTS,
+        permissions={
+            "scada.readings.read": "See measured values",
+            "scada.alarms.force_close": "Close alarms whose condition is still there",
+        },
         providers={DIRECTORY: Directory()},
         migrations=Path(__file__).parent / "migrations",
     )

@@ -80,6 +80,8 @@ class Device(Entity):
     status: Mapped[State] = col(read_only=True, default=State.UNKNOWN)
     status_reason: Mapped[Prose | None] = col(read_only=True)
     status_at: Mapped[Instant | None] = col(read_only=True)
+    last_seen_at: Mapped[Instant | None] = col(read_only=True)
+    maintenance_until: Mapped[Instant | None] = col(read_only=True)
     is_active: Mapped[bool] = col(default=True)
 
 
@@ -118,6 +120,9 @@ class DataPoint(Entity):
     alarm_high: Mapped[Measured | None]
     deadband: Mapped[Measured] = col(default=0.0)
     normal_state: Mapped[Small | None]
+    rate_limit: Mapped[Measured | None]
+    alarm_delay_s: Mapped[Measured] = col(default=0.0)
+    clear_delay_s: Mapped[Measured] = col(default=0.0)
     scan_rate_ms: Mapped[Small | None]
     is_switch: Mapped[bool] = col(default=False)
     is_active: Mapped[bool] = col(default=True)
