@@ -1,5 +1,8 @@
 """The contract of Busbar: all that plugins and drivers may use."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from hub.contract.alarms import (
     Alarm,
     AlarmKind,
@@ -22,6 +25,7 @@ from hub.contract.context import (
     Event,
     Reply,
     UnitOfWork,
+    grants,
     permits,
 )
 from hub.contract.driver import (
@@ -59,10 +63,14 @@ from hub.contract.errors import (
     Unavailable,
     Unsupported,
 )
+from hub.contract.events import Happened, Subscriber, subscribe
+from hub.contract.ids import uuid7
 from hub.contract.journal import (
     Catalogue,
     CatalogueEntry,
     CommandDone,
+    CommandState,
+    CommandTold,
     DeviceState,
     Gap,
     GapCause,
@@ -73,7 +81,6 @@ from hub.contract.journal import (
     Stream,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
-from hub.contract.model import Base, Entity, SoftDelete, col, ref
 from hub.contract.orders import (
     AnyOrder,
     Condition,
@@ -95,34 +102,36 @@ from hub.contract.readings import (
     Validity,
     quality,
 )
-from hub.contract.resource import Op, Resource
 from hub.contract.services import DIRECTORY, JOURNAL, NEWS, ORDERS, STORE, UNIT, Key
 from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
-from hub.contract.types import (
-    Big,
-    Code,
-    Currency,
-    Day,
-    Email,
-    Id,
-    Instant,
-    Json,
-    Label,
-    Locale,
-    Measured,
-    MicroPrice,
-    Minor,
-    Name,
-    Phone,
-    Prose,
-    Rate,
-    Small,
-    Strings,
-    UtcDateTime,
-    Wh,
-    Zone,
-    uuid7,
-)
+
+if TYPE_CHECKING:
+    from hub.contract.model import Base, Entity, SoftDelete, col, ref
+    from hub.contract.resource import Op, Resource
+    from hub.contract.types import (
+        Big,
+        Code,
+        Currency,
+        Day,
+        Email,
+        Id,
+        Instant,
+        Json,
+        Label,
+        Locale,
+        Measured,
+        MicroPrice,
+        Minor,
+        Name,
+        Phone,
+        Prose,
+        Rate,
+        Small,
+        Strings,
+        UtcDateTime,
+        Wh,
+        Zone,
+    )
 
 __all__ = [
     "DIRECTORY",
@@ -157,6 +166,8 @@ __all__ = [
     "Code",
     "Command",
     "CommandDone",
+    "CommandState",
+    "CommandTold",
     "Condition",
     "ConfigError",
     "Conflict",
@@ -177,6 +188,7 @@ __all__ = [
     "Forbidden",
     "Gap",
     "GapCause",
+    "Happened",
     "HubError",
     "Id",
     "Instant",
@@ -237,6 +249,7 @@ __all__ = [
     "Stamp",
     "Stream",
     "Strings",
+    "Subscriber",
     "TimedOut",
     "TooLarge",
     "TooMany",
@@ -250,6 +263,7 @@ __all__ = [
     "Zone",
     "action",
     "col",
+    "grants",
     "hookimpl",
     "measurements",
     "merged",
@@ -258,5 +272,16 @@ __all__ = [
     "query",
     "ref",
     "room",
+    "subscribe",
     "uuid7",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Tables and resources are loaded when first named: a gateway has none, and saves the room."""
+    if name in __all__:
+        for part in ("model", "resource", "types"):
+            module = importlib.import_module(f"hub.contract.{part}")
+            if hasattr(module, name):
+                return globals().setdefault(name, getattr(module, name))
+    raise AttributeError(f"hub has no {name!r}")

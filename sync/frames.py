@@ -25,6 +25,7 @@ from hub import (
     AlarmTold,
     Catalogue,
     CommandDone,
+    CommandTold,
     DeviceState,
     Gap,
     GapCause,
@@ -43,7 +44,7 @@ MAX_BODY = 4 << 20
 MAX_TEXT = 1_024
 MAX_TIME = 7_258_118_400_000_000  # 2200-01-01
 QUALITY_MASK = 0x1FFF
-AnyRecord = Catalogue | Gap | DeviceState | Note | CommandDone | AlarmTold
+AnyRecord = Catalogue | Gap | DeviceState | Note | CommandDone | AlarmTold | CommandTold
 _HEAD = struct.Struct("<qI")
 
 

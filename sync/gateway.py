@@ -5,18 +5,22 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 from hub.kernel.app import JOURNAL, Hub, Key
+from hub.kernel.operator import OPERATOR
 from hub.kernel.run import plugin_settings
 
 from .buffer import Buffer
+from .link import Link
 from .settings import SyncSettings
 from .uplink import HttpCarrier, Uplink
 from .writer import Limits
 
 UPLINK = Key[Uplink]("uplink")
+LINK = Key[Link]("live link")
 FILE = "buffer.db"
 DAY = 86_400_000_000  # µs
 
@@ -26,7 +30,7 @@ async def buffered(hub: Hub) -> AsyncIterator[Buffer]:
     """Offer the journal; send what it holds for as long as the process runs."""
     settings, own = hub.settings, plugin_settings(hub, "sync")
     folder = Path(settings.gateway.data_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with Buffer.opened(folder / FILE, limits(settings, own), max_queue=own.queue) as buffer:
         hub.provide(JOURNAL, buffer)
         async with contextlib.AsyncExitStack() as stack:
@@ -36,9 +40,9 @@ async def buffered(hub: Hub) -> AsyncIterator[Buffer]:
             yield buffer
 
 
-def limits(settings: "object", own: SyncSettings) -> Limits:
+def limits(settings: Any, own: SyncSettings) -> Limits:
     """The table `[buffer]` in the units of the writer."""
-    buffer = settings.buffer  # type: ignore[attr-defined]
+    buffer = settings.buffer
     return Limits(
         period=buffer.commit_ms / 1_000,
         keep=int(buffer.history_days * DAY),
@@ -56,10 +60,22 @@ async def sending(hub: Hub, buffer: Buffer) -> AsyncIterator[Uplink]:
         context = ssl.create_default_context(cafile=central.ca_file)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
         uplink = Uplink(buffer, HttpCarrier(session, central.url, central.key))
-        task = asyncio.create_task(uplink.run(), name="uplink")
+        tasks = [
+            asyncio.create_task(uplink.run(), name="uplink"),
+            asyncio.create_task(_obey(hub, session), name="live link"),
+        ]
         try:
             yield uplink
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _obey(hub: Hub, session: aiohttp.ClientSession) -> None:
+    """Take orders once there is somebody to carry them out."""
+    await hub.started.wait()
+    central = hub.settings.central
+    link = Link(session, central.url, central.key, hub.get(OPERATOR).take)
+    hub.provide(LINK, link)
+    await link.run()

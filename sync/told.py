@@ -12,6 +12,7 @@ from hub import (
     AlarmTold,
     Catalogue,
     CommandDone,
+    CommandTold,
     DeviceState,
     Gap,
     GapCause,
@@ -46,7 +47,7 @@ async def record(
             return True
         case Gap():
             await _gap(connection, sender, told)
-        case DeviceState() | AlarmTold():
+        case DeviceState() | AlarmTold() | CommandTold():
             await _pass_on(connection, directory, sender, told)
         case Note():
             await connection.execute(
@@ -67,7 +68,6 @@ async def record(
                     plain(told.outcome), plain(told.detail), _time(told.at),
                 ),
             )  # fmt: skip
-            await _pass_on(connection, directory, sender, told)
     return False
 
 
@@ -75,13 +75,16 @@ async def _pass_on(
     connection: Connection, directory: PointDirectory, sender: Sender, told: Any
 ) -> None:
     """Tell the owner of the points; put its events into the outbox, in the gateway's name."""
-    for event in await directory.told(connection, sender.gateway, told):
+    events = await directory.told(connection, sender.gateway, told)
+    for event in events:
         data = msgspec.to_builtins(event)
         await connection.execute(
             "INSERT INTO hub_event (id, tenant, at, type, actor, request_id, data)"
             " VALUES (%s, current_setting('busbar.tenant')::uuid, now(), %s, %s, '', %s)",
             (uuid7(), data.pop("type"), f"gateway:{sender.gateway}", Jsonb(data)),
         )
+    if events:
+        await connection.execute("NOTIFY busbar_event")
 
 
 async def lost(connection: Connection, gateway: UUID, epoch: UUID, frame: Frame) -> None:

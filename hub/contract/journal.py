@@ -87,6 +87,32 @@ class CommandDone(Record, frozen=True, tag="command"):
     detail: str = ""
 
 
+class CommandState(enum.StrEnum):
+    """How far a command of the centre is. unknown: sent, and nobody can say what came of it."""
+
+    REQUESTED = "requested"
+    AWAITING_APPROVAL = "awaiting_approval"
+    QUEUED = "queued"
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+class CommandTold(Record, frozen=True, tag="command_state"):
+    """A step of a command that the centre gave. id: of the command."""
+
+    id: str
+    key: str
+    state: CommandState
+    outcome: str = ""
+    detail: str = ""
+
+
 class JournalStatus(Struct, frozen=True, kw_only=True):
     """depth: readings not yet acknowledged by the centre. Times are µs since 1970 UTC."""
 

@@ -19,7 +19,7 @@ from hub.contract.alarms import (
     Severity,
 )
 from hub.contract.errors import Conflict, NotFound
-from hub.contract.types import uuid7
+from hub.contract.ids import uuid7
 
 MINUTE = 60_000_000
 FLOOD = 100  # new alarms of one station in a minute

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.contract.alarms import Alarm, AlarmKind, AlarmStatus, AlarmTold, Mark, Mask, Severity
+from hub.contract.ids import uuid7
 from hub.contract.journal import Journal
 from hub.contract.points import Point
 from hub.contract.readings import VALIDITY_MASK, Flag, ReadingBatch, Validity
-from hub.contract.types import uuid7
 from hub.kernel.alarm_book import Book, Where
 from hub.kernel.alarm_rules import EVERYWHERE, NOWHERE, Rule, meet, message, rules_of
 from hub.kernel.app import Key
@@ -82,7 +82,7 @@ class Alarms:
         self._before, self._before_at = np.empty(0), np.empty(0, np.int64)
         self._rated = self._masked = False
         self._told: list[AlarmTold] = []
-        self._news = asyncio.Event()
+        self._news, self._settling = asyncio.Event(), asyncio.Lock()
         self.book = Book(self._tell)
 
     @contextlib.asynccontextmanager
@@ -140,6 +140,10 @@ class Alarms:
         self.book.mask(mask, self._clock.now())
         self._masked = True
         self._news.set()
+
+    async def saved(self) -> None:
+        """Return when all that happened so far is on disk."""
+        await self._settle()
 
     def _define(self, points: Sequence[Point]) -> None:
         size = max((p.id for p in points), default=-1) + 1
@@ -327,6 +331,10 @@ class Alarms:
     async def _settle(self) -> None:
         """First kept, then told, then marked as told: a kill in between tells it once more, and
         whoever is told knows a version that he has seen."""
+        async with self._settling:
+            await self._settle_alone()
+
+    async def _settle_alone(self) -> None:
         told = self._told[:]
         newest = {t.alarm.id: t for t in told}
         await self._write("alarm", {i: _pack(t, known=False) for i, t in newest.items()})

@@ -14,6 +14,7 @@ from hub.contract.plugin import Plugin, Role, hookimpl
 
 from .app import NEWS, UNIT, Hub
 from .bulletin import Bulletin
+from .bus import BUS, Bus
 from .database import DATABASE, Database, embedded
 from .migrate import upgrade
 from .uow import Unit
@@ -49,7 +50,11 @@ async def foundation(
         database = await stack.enter_async_context(Database(dsn, size=size))
         hub.provide(DATABASE, database)
         hub.provide(NEWS, await stack.enter_async_context(Bulletin(dsn).running()))
-        hub.provide(UNIT, Unit(database, clock, hub.services))
+        unit = Unit(database, clock, hub.services)
+        hub.provide(UNIT, unit)
+        bus = Bus(database, unit, (s for p in plugins for s in p.subscribers))
+        hub.provide(BUS, bus)
+        await stack.enter_async_context(bus.running(hub.started))
         for plugin in plugins:
             for key, service in plugin.providers.items():
                 hub.provide(key, service)

@@ -24,6 +24,7 @@ from hub.kernel.clock import Clock
 from hub.kernel.commands import Commands, Guard
 from hub.kernel.devices import Device
 from hub.kernel.keep import Keep
+from hub.kernel.operator import Operator
 from hub.kernel.points import Points
 from hub.kernel.supervisor import Supervisor
 from hub.kernel.wire import ChannelLink
@@ -56,12 +57,13 @@ class Channel:
 class Gateway:
     """All channels of one site. plans: as `channels.decode` gives them.
 
-    comms_after: seconds without a word from a device until that is an alarm. keep, alarms: there
-    while it runs.
+    comms_after: seconds without a word from a device until that is an alarm. keep, alarms,
+    operator: there while it runs.
     """
 
     keep: Keep
     alarms: Alarms
+    operator: Operator
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class Gateway:
         self.clock, self._comms_after = clock or Clock(), comms_after
         self.journal, self._plans, self._data = journal, plans, data_dir
         self.points = Points(self.clock, self._keep)
-        self.commands = Commands(self.clock, journal, self._find, guard)
+        self.commands = Commands(self.points, journal, self._find, guard)
         self.channels: dict[str, Channel] = {}
         self.started = self.clock.now()
 
@@ -91,7 +93,7 @@ class Gateway:
             self._add(plan)
         self._tell_idle()
         await self._publish()
-        async with Keep.opened(self._data) as self.keep, self._alarming():
+        async with Keep.opened(self._data) as self.keep, self._alarming(), self._operating():
             clock = asyncio.create_task(self._watch_clock(), name="clock")
             for channel in self.channels.values():
                 self._launch(channel)
@@ -116,6 +118,14 @@ class Gateway:
                 yield
             finally:
                 self.points.listeners.remove(self.alarms.take)
+
+    @contextlib.asynccontextmanager
+    async def _operating(self) -> AsyncIterator[None]:
+        self.operator = Operator(
+            self.clock, self.journal, self.keep, self.points, self.commands, self.alarms
+        )
+        async with self.operator.running():
+            yield
 
     def devices(self) -> Iterator[Device]:
         """All devices of all channels."""

@@ -15,6 +15,7 @@ from hub.kernel.commands import COMMANDS
 from hub.kernel.gateway import GATEWAY, Gateway
 from hub.kernel.gateway_metrics import GatewayCollector
 from hub.kernel.metrics import METRICS
+from hub.kernel.operator import OPERATOR
 from hub.kernel.points import POINTS
 
 PLANS = Key[Sequence[Plan]]("channel plans")
@@ -44,4 +45,5 @@ async def _running(hub: Hub) -> AsyncIterator[Gateway]:
     hub.get(METRICS).register(GatewayCollector(gateway))
     async with gateway.running():
         hub.provide(ALARMS, gateway.alarms)
+        hub.provide(OPERATOR, gateway.operator)
         yield gateway

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from hub import AlarmTold, CatalogueEntry, CommandDone, DeviceState, Event, uuid7
+from hub import AlarmTold, CatalogueEntry, CommandTold, DeviceState, Event, uuid7
 
 from . import told
 from .rules import point_type
@@ -103,7 +103,7 @@ class Directory:
         return {e.id: series[owners[e.device], e.spec.name] for e in entries}
 
     async def told(
-        self, connection: Any, gateway: UUID, record: DeviceState | AlarmTold | CommandDone
+        self, connection: Any, gateway: UUID, record: DeviceState | AlarmTold | CommandTold
     ) -> Sequence[Event]:
         """Note what happened at a gateway; the events to publish with it."""
         match record:
@@ -111,7 +111,7 @@ class Directory:
                 return await told.device_state(connection, gateway, record)
             case AlarmTold():
                 return await told.alarm(connection, gateway, record)
-            case CommandDone():
+            case CommandTold():
                 return ()
 
 
