@@ -53,6 +53,7 @@ def caller(request: web.Request) -> Caller:
         origin=request.headers.get("Origin", ""),
         language=request.headers.get("Accept-Language", "en")[:2].lower(),
         secure=secure,
+        idempotency_key=request.headers.get("Idempotency-Key", "")[:200],
         cookies=dict(request.cookies),
     )
     request[CALLER] = made

@@ -107,6 +107,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     language: str = "en"
     secure: bool = False
+    idempotency_key: str = ""
     cookies: Mapping[str, str] = {}
 
 

@@ -31,6 +31,8 @@ class PointSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     every: poll period in seconds. limits: raise alarms; `low_limit` and
     `high_limit` also bound what is believed (OVERRANGE). rate_limit: highest change in units a
     second. alarm_delay, clear_delay: seconds that a condition must last, and must be gone.
+    feedback: of a control, the point of the same device that shows what it did; select: it asks
+    for the device's two steps.
     """
 
     name: PointName
@@ -58,6 +60,8 @@ class PointSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     clear_delay: Annotated[float, Meta(ge=0)] = 0.0
     is_switch: bool = False
     writable: bool = False
+    feedback: str = ""
+    select: bool = False
     states: Mapping[str, str] = {}
     source: str = ""
 

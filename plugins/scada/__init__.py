@@ -1,18 +1,31 @@
 """Stations, devices, points and their readings."""
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 from hub import DIRECTORY, Plugin, Resource, hookimpl
 
 from .alarm_models import AlarmEntry, AlarmRow
 from .alarm_views import follow_alarms
 from .alarms import alarms
+from .control_models import CommandRow, ControlPoint
+from .controls import commands, controls, device_command, follow_commands
 from .directory import Directory
 from .events import EVENTS
-from .models import DataPoint, Device, Station
+from .models import DataPoint, Device, Station, StationLink
 from .readings import aggregate, history, live, watch
+from .upkeep import upkeep
 
-__all__ = ["AlarmEntry", "AlarmRow", "DataPoint", "Device", "Station"]
+__all__ = [
+    "AlarmEntry",
+    "AlarmRow",
+    "CommandRow",
+    "ControlPoint",
+    "DataPoint",
+    "Device",
+    "Station",
+]
 
 stations = Resource(
     name="stations",
@@ -35,6 +48,13 @@ points = Resource(
     sort=("name", "series", "created_at"),
     search=("name", "description"),
 )
+links = Resource(
+    name="links",
+    model=StationLink,
+    subject="stations",
+    filters=("from_station_id", "to_station_id", "status"),
+    sort=("created_at",),
+)
 
 
 @hookimpl
@@ -42,9 +62,9 @@ def hub_plugin() -> Plugin:
     return Plugin(
         name="scada",
         requires=("identity",),
-        resources=(stations, devices, points, alarms),
-        actions=(live, history, aggregate),
-        rooms=(watch, follow_alarms),
+        resources=(stations, links, devices, points, alarms, controls, commands),
+        actions=(live, history, aggregate, device_command),
+        rooms=(watch, follow_alarms, follow_commands),
         events=EVENTS,
         permissions={
             "scada.readings.read": "See measured values",
@@ -53,3 +73,8 @@ def hub_plugin() -> Plugin:
         providers={DIRECTORY: Directory()},
         migrations=Path(__file__).parent / "migrations",
     )
+
+
+@hookimpl
+def hub_services(hub: Any) -> list[contextlib.AbstractAsyncContextManager[Any]]:
+    return [upkeep(hub)]

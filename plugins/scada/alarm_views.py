@@ -9,16 +9,16 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import select
 
-from hub import NEWS, UNIT, AlarmStatus, AlarmStep, Ctx, room
+from hub import AlarmStatus, AlarmStep, Ctx, room
 
 from .alarm_models import AlarmEntry, AlarmRow
 from .alarm_statistics import DAY, Raised, Statistics, statistics
 from .alarms import alarms
+from .follow import following
 from .models import DataPoint, Device
 from .told import TOPIC
 
-MOST_ENTRIES, MOST_STALE, MOST_AT_ONCE = 200_000, 100, 500
-OVERLAP = dt.timedelta(seconds=10)  # a transaction that began earlier may commit later
+MOST_ENTRIES, MOST_STALE = 200_000, 100
 
 
 class StatisticsParams(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -98,25 +98,5 @@ class Follow(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 @room("alarms", permission="scada.alarms.read")
 async def follow_alarms(ctx: Ctx, params: Follow) -> AsyncIterator[list[Any]]:
     """Follow alarms: each as it is after a change."""
-    unit, actor, clock = ctx.get(UNIT), ctx.actor, ctx.clock
-    news = ctx.get(NEWS).follow(f"{TOPIC}.{actor.tenant}")
-    since = dt.datetime.now(dt.UTC)
-
-    async def stream() -> AsyncIterator[list[Any]]:
-        seen: dict[UUID, int] = {}
-        last = min(since, clock())
-        async for _ in news:
-            async with unit(actor) as inside:
-                fields = [getattr(AlarmRow, n) for n in alarms.read_fields]
-                stmt = select(*fields).where(AlarmRow.updated_at >= last - OVERLAP)
-                if params.station_id:
-                    stmt = stmt.where(AlarmRow.station_id == params.station_id)
-                rows = await inside.db.execute(stmt.order_by(AlarmRow.updated_at))
-                found: list[Any] = [alarms.read(*row) for row in rows]
-            changed = [a for a in found if seen.get(a.id) != a.revision]
-            last = max([last, *(a.updated_at for a in found)])
-            seen = {a.id: a.revision for a in found if a.updated_at >= last - OVERLAP}
-            for start in range(0, len(changed), MOST_AT_ONCE):
-                yield changed[start : start + MOST_AT_ONCE]
-
-    return stream()
+    where = [AlarmRow.station_id == params.station_id] if params.station_id else []
+    return following(ctx, alarms, TOPIC, where)

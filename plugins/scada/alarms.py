@@ -28,6 +28,7 @@ from hub import (
 
 from .alarm_models import AlarmEntry, AlarmRow, Source
 from .alarm_state import alarm_of, columns, entry, events_of, instant, is_loud, micros
+from .follow import notify
 from .sheets import csv_of
 from .told import TOPIC
 
@@ -252,7 +253,7 @@ async def _change(ctx: Ctx, row: AlarmRow, alarm: Alarm, step: AlarmStep, word: 
     place = {"station_id": row.station_id, "device_id": row.device_id}
     for event in events_of(row.id, before, alarm, step, place):
         ctx.emit(event)
-    await ctx.db.execute(select(func.pg_notify("busbar_news", f"{TOPIC}.{ctx.actor.tenant}")))
+    await notify(ctx, TOPIC)
 
 
 async def _order(ctx: Ctx, row: AlarmRow, order: MarkAlarm | MaskAlarms) -> None:

@@ -8,8 +8,8 @@ import msgspec
 
 from hub import AlarmTold, CatalogueEntry, CommandTold, DeviceState, Event, uuid7
 
-from . import told
-from .rules import point_type
+from . import command_told, told
+from .rules import control_type, point_type
 
 _DEVICES = """
 INSERT INTO scada_device (tenant, id, revision, created_at, updated_at, code, name, device_type,
@@ -37,19 +37,19 @@ INSERT INTO scada_point (tenant, id, revision, created_at, updated_at, device_id
                          point_type, address, data_type, byte_order, word_order, measurement, unit,
                          scale_factor, value_offset, low_limit, high_limit, alarm_low, alarm_high,
                          deadband, normal_state, rate_limit, alarm_delay_s, clear_delay_s,
-                         scan_rate_ms, is_switch, is_active)
+                         scan_rate_ms, is_switch, states, is_active)
 SELECT current_setting('busbar.tenant')::uuid, p.id, 1, now(), now(), p.device_id, p.name,
        p.description, p.point_type, p.address, p.data_type, p.byte_order, p.word_order,
        p.measurement, p.unit, p.scale_factor, p.value_offset, p.low_limit, p.high_limit,
        p.alarm_low, p.alarm_high, p.deadband, p.normal_state, p.rate_limit, p.alarm_delay_s,
-       p.clear_delay_s, p.scan_rate_ms, p.is_switch, true
+       p.clear_delay_s, p.scan_rate_ms, p.is_switch, p.states, true
   FROM jsonb_to_recordset(%(points)s::jsonb)
        AS p(id uuid, device_id uuid, name text, description text, point_type text, address text,
             data_type text, byte_order text, word_order text, measurement text, unit text,
             scale_factor float8, value_offset float8, low_limit float8, high_limit float8,
             alarm_low float8, alarm_high float8, deadband float8, normal_state int,
             rate_limit float8, alarm_delay_s float8, clear_delay_s float8, scan_rate_ms int,
-            is_switch boolean)
+            is_switch boolean, states jsonb)
 ON CONFLICT (tenant, device_id, name) DO UPDATE
    SET description = excluded.description, point_type = excluded.point_type,
        address = excluded.address, data_type = excluded.data_type,
@@ -61,9 +61,29 @@ ON CONFLICT (tenant, device_id, name) DO UPDATE
        deadband = excluded.deadband, normal_state = excluded.normal_state,
        rate_limit = excluded.rate_limit, alarm_delay_s = excluded.alarm_delay_s,
        clear_delay_s = excluded.clear_delay_s, scan_rate_ms = excluded.scan_rate_ms,
-       is_switch = excluded.is_switch, is_active = true,
+       is_switch = excluded.is_switch,
+       states = excluded.states, is_active = true,
        revision = scada_point.revision + 1, updated_at = now()
 RETURNING device_id, name, series
+"""
+
+_CONTROLS = """
+INSERT INTO scada_control_point (tenant, id, revision, created_at, updated_at, code, name,
+                                 station_id, device_id, point_id, feedback_point_id, control_type,
+                                 allowed_values, requires_second_person, select_before_operate,
+                                 timeout_seconds, interlocks, is_active)
+SELECT p.tenant, c.id, 1, now(), now(), left(d.code || '.' || p.name, 50), p.name,
+       d.station_id, d.id, p.id, f.id, c.control_type, c.allowed_values, false, c.two_steps,
+       30, '[]'::jsonb, true
+  FROM jsonb_to_recordset(%(controls)s::jsonb)
+       AS c(id uuid, device_id uuid, name text, feedback text, two_steps boolean,
+            control_type text, allowed_values jsonb)
+  JOIN scada_point p ON p.tenant = current_setting('busbar.tenant')::uuid
+       AND p.device_id = c.device_id AND p.name = c.name
+  JOIN scada_device d ON d.tenant = p.tenant AND d.id = p.device_id
+  LEFT JOIN scada_point f ON f.tenant = p.tenant AND f.device_id = p.device_id
+       AND f.name = c.feedback
+ON CONFLICT DO NOTHING
 """
 
 _STATIONS = """
@@ -99,6 +119,9 @@ class Directory:
         latest = {(owners[e.device], e.spec.name): e for e in entries}
         points = _json(_point(owner, e) for (owner, _), e in latest.items())
         rows = await (await connection.execute(_POINTS, {"points": points})).fetchall()
+        controls = [_control(owner, e) for (owner, _), e in latest.items() if e.spec.writable]
+        if controls:
+            await connection.execute(_CONTROLS, {"controls": _json(controls)})
         series = {(device, name): number for device, name, number in rows}
         return {e.id: series[owners[e.device], e.spec.name] for e in entries}
 
@@ -112,7 +135,7 @@ class Directory:
             case AlarmTold():
                 return await told.alarm(connection, gateway, record)
             case CommandTold():
-                return ()
+                return await command_told.step(connection, gateway, record)
 
 
 def _json(rows: Any) -> str:
@@ -158,4 +181,19 @@ def _point(device: UUID, entry: CatalogueEntry) -> dict[str, Any]:
         "clear_delay_s": spec.clear_delay,
         "scan_rate_ms": round(every * 1000) if every else None,
         "is_switch": spec.is_switch,
+        "states": dict(spec.states),
+    }
+
+
+def _control(device: UUID, entry: CatalogueEntry) -> dict[str, Any]:
+    """What a gateway's writable point is to an operator; people may change it afterwards."""
+    spec = entry.spec
+    return {
+        "id": uuid7(),
+        "device_id": device,
+        "name": spec.name,
+        "feedback": spec.feedback,
+        "two_steps": spec.select,
+        "control_type": control_type(spec.kind),
+        "allowed_values": sorted(float(value) for value in spec.states),
     }

@@ -36,10 +36,35 @@ class DeviceOffline(Event, frozen=True, tag="device.offline"):
     last_seen_at: dt.datetime
 
 
+class CommandRequested(Event, frozen=True, tag="command.requested"):
+    command_id: UUID
+    command: str
+    device_id: UUID
+    by: str
+
+
+class CommandConfirmed(Event, frozen=True, tag="command.confirmed"):
+    command_id: UUID
+    command: str
+    device_id: UUID
+    result: str
+
+
+class CommandFailed(Event, frozen=True, tag="command.failed"):
+    command_id: UUID
+    command: str
+    device_id: UUID
+    state: str
+    error: str
+
+
 EVENTS: tuple[type, ...] = (
     AlertRaised,
     AlertAcknowledged,
     AlertClosed,
     DeviceOnline,
     DeviceOffline,
+    CommandRequested,
+    CommandConfirmed,
+    CommandFailed,
 )

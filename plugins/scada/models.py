@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Identity, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
-from hub import Code, Entity, Id, Instant, Label, Measured, Name, Prose, Small, col, ref
+from hub import Code, Entity, Id, Instant, Json, Label, Measured, Name, Prose, Small, col, ref
 
 
 class StationType(enum.StrEnum):
@@ -40,8 +40,28 @@ class Station(Entity):
     longitude: Mapped[Measured | None]
     region: Mapped[Label | None]
     priority: Mapped[Small] = col(default=5)
+    manager_user_id: Mapped[UUID | None]
     status: Mapped[State] = col(read_only=True, default=State.UNKNOWN)
+    status_changed_at: Mapped[Instant | None] = col(read_only=True)
     is_active: Mapped[bool] = col(default=True)
+
+
+class LinkStatus(enum.StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    FAULT = "fault"
+
+
+class StationLink(Entity):
+    """A cable or line between two stations. loss_percent: of what it carries."""
+
+    __tablename__ = "scada_station_link"
+    from_station_id: Mapped[Id] = ref("scada_station")
+    to_station_id: Mapped[Id] = ref("scada_station")
+    asset_id: Mapped[UUID | None]
+    max_transfer_kw: Mapped[Measured | None]
+    loss_percent: Mapped[Measured | None]
+    status: Mapped[LinkStatus] = col(default=LinkStatus.CLOSED)
 
 
 class DeviceType(enum.StrEnum):
@@ -125,5 +145,6 @@ class DataPoint(Entity):
     clear_delay_s: Mapped[Measured] = col(default=0.0)
     scan_rate_ms: Mapped[Small | None]
     is_switch: Mapped[bool] = col(default=False)
+    states: Mapped[Json] = col(default=dict)
     is_active: Mapped[bool] = col(default=True)
     series: Mapped[int] = col(read_only=True, type_=Integer, server_default=Identity(always=True))
