@@ -74,13 +74,14 @@ class Operator:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Operator"]:
-        """Learn what was begun before; on leaving wait for what is under way."""
+        """Learn what was begun before; on leaving say that nobody knows how the rest ends."""
         await self._load()
         try:
             yield self
         finally:
-            if self._tasks:
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def take(self, ident: UUID, order: AnyOrder) -> None:
         """Carry out an order, once however often it comes; returns when it is on disk."""
@@ -129,6 +130,9 @@ class Operator:
     async def _follow(self, order: Operate, arrived: float) -> None:
         try:
             await self._execute(order, arrived)
+        except asyncio.CancelledError:
+            detail = "the gateway was stopped before its end was known"
+            self._tell(order, Result(outcome=Outcome.UNKNOWN, detail=detail))
         except Exception as error:
             log.exception("a command failed", extra={"action": "command.bug"})
             detail = f"the gateway failed: {error!r}"

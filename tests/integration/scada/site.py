@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,8 +134,8 @@ class Site:
 
     def move(self, _: str, value: int) -> None:
         self.moves.append(value)
-        if not self.stuck:
-            self.breaker.image.set("switch.position", value)
+        if self.stuck:
+            self.breaker.image.set("switch.position", 1 - value)
 
     async def start_gateway(self) -> Hub:
         path = self.folder / "gateway.toml"
@@ -148,6 +149,20 @@ class Site:
         self.gateway, self._running = hub, asyncio.create_task(hub.run())
         await _started(hub, self._running)
         return hub
+
+    @contextlib.asynccontextmanager
+    async def gateway_process(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        """The same gateway as a process of its own."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "hub.cli", "gateway", "-c", str(self.folder / "gateway.toml"),
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
     async def stop_gateway(self) -> None:
         if self.gateway is not None and self._running is not None:
