@@ -104,7 +104,10 @@ class LinkEndpoint:
         """Answers 401, 403 or 503 before the upgrade."""
         gateway = await self._admit(request)
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            return socket
         async with self._noted(gateway):
             pump = asyncio.create_task(self._pump(socket, gateway.id))
             try:

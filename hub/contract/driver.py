@@ -37,7 +37,8 @@ class DeviceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     profile: `vendor/model`; its points come first, `points` add to them or replace by name.
     every: poll period in seconds of points that name none. record: as the channel's when absent.
-    station: code of the station where it stands. alarms: point name → limits of this site.
+    station: code of the station where it stands. role: what it counts there. alarms: point name →
+    limits of this site.
     """
 
     name: PointName
@@ -47,6 +48,7 @@ class DeviceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     enabled: bool = True
     record: Recording | None = None
     station: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.\-/]{0,49})?$")] = ""
+    role: Literal["", "incomer", "feeder", "generation", "customer"] = ""
     alarms: Mapping[str, Limits] = {}
 
 

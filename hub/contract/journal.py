@@ -33,6 +33,7 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
     driver: str = ""
     every: float | None = None
     station: str = ""
+    role: str = ""
 
 
 class Catalogue(Record, frozen=True, tag="catalogue"):

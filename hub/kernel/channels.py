@@ -61,6 +61,7 @@ class Plan:
                 driver=str(tag),
                 every=p.every,
                 station=self.devices[p.device].station,
+                role=self.devices[p.device].role,
             )
             for p in self.points
         ]

@@ -15,6 +15,7 @@ from .directory import Directory
 from .events import EVENTS
 from .models import DataPoint, Device, Station, StationLink
 from .readings import aggregate, history, live, watch
+from .station_views import energy_report, stations
 from .upkeep import upkeep
 
 __all__ = [
@@ -27,13 +28,6 @@ __all__ = [
     "Station",
 ]
 
-stations = Resource(
-    name="stations",
-    model=Station,
-    filters=("code", "station_type", "region", "status", "is_active", "priority"),
-    sort=("code", "name", "priority", "created_at"),
-    search=("code", "name", "name_ar", "name_en"),
-)
 devices = Resource(
     name="devices",
     model=Device,
@@ -63,7 +57,7 @@ def hub_plugin() -> Plugin:
         name="scada",
         requires=("identity",),
         resources=(stations, links, devices, points, alarms, controls, commands),
-        actions=(live, history, aggregate, device_command),
+        actions=(live, history, aggregate, energy_report, device_command),
         rooms=(watch, follow_alarms, follow_commands),
         events=EVENTS,
         permissions={

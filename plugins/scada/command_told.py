@@ -67,16 +67,20 @@ async def step(connection: Any, gateway: UUID, told: CommandTold) -> list[Event]
         },
     )
     await connection.execute(_NOTIFY, (f"{TOPIC}.",))
-    if told.state is CommandState.CONFIRMED:
-        done = CommandConfirmed(
-            command_id=ident, command=command, device_id=device, result=detail or ""
-        )
-        return [done]
-    if failed:
-        error = detail or told.outcome
+    return _events(ident, command, device, told.state, detail or told.outcome)
+
+
+def _events(
+    ident: UUID, command: str, device: UUID, state: CommandState, detail: str
+) -> list[Event]:
+    if state is CommandState.CONFIRMED:
+        return [
+            CommandConfirmed(command_id=ident, command=command, device_id=device, result=detail)
+        ]
+    if state in FAILED:
         return [
             CommandFailed(
-                command_id=ident, command=command, device_id=device, state=told.state, error=error
+                command_id=ident, command=command, device_id=device, state=state, error=detail
             )
         ]
     return []

@@ -74,16 +74,36 @@ async def request(
     _check(control, point, device, value, reason)
     await _free(ctx, control)
     await check_interlocks(ctx, control)
-    now = ctx.clock()
-    second = control.requires_second_person
-    wait = APPROVE_WITHIN if second else _patience(control)
-    row = CommandRow(
+    row = _row(ctx, control, value, reason, word, dict(parameters or {}), test)
+    ctx.db.add(row)
+    await ctx.db.flush()
+    _journal(ctx, row, CommandState.REQUESTED, reason)
+    ctx.emit(
+        CommandRequested(command_id=row.id, command=word, device_id=device.id, by=ctx.actor.id)
+    )
+    if row.state is CommandState.QUEUED:
+        await _give(ctx, row, control)
+    await notify(ctx, TOPIC)
+    return row
+
+
+def _row(
+    ctx: Ctx,
+    control: ControlPoint,
+    value: float,
+    reason: str,
+    word: str,
+    parameters: dict[str, Any],
+    test: bool,
+) -> CommandRow:
+    now, second = ctx.clock(), control.requires_second_person
+    return CommandRow(
         id=uuid7(),
         control_point_id=control.id,
-        device_id=device.id,
+        device_id=control.device_id,
         command=word,
         value=value,
-        parameters=dict(parameters or {}),
+        parameters=parameters,
         source=KINDS.get(ctx.actor.kind, CommandSource.OPERATOR),
         reason=reason,
         is_test=test,
@@ -91,19 +111,9 @@ async def request(
         requested_by_name=person(ctx),
         state=CommandState.AWAITING_APPROVAL if second else CommandState.QUEUED,
         requested_at=now,
-        expires_at=now + wait,
+        expires_at=now + (APPROVE_WITHIN if second else _patience(control)),
         idempotency_key=ctx.caller.idempotency_key,
     )
-    ctx.db.add(row)
-    await ctx.db.flush()
-    _journal(ctx, row, CommandState.REQUESTED, reason)
-    ctx.emit(
-        CommandRequested(command_id=row.id, command=word, device_id=device.id, by=ctx.actor.id)
-    )
-    if not second:
-        await _give(ctx, row, control)
-    await notify(ctx, TOPIC)
-    return row
 
 
 async def approve(ctx: Ctx, row: CommandRow, note: str) -> None:

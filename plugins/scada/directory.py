@@ -14,7 +14,7 @@ from .rules import control_type, point_type
 _DEVICES = """
 INSERT INTO scada_device (tenant, id, revision, created_at, updated_at, code, name, device_type,
                           gateway_id, source_name, driver, profile_code, status, is_active,
-                          station_id)
+                          station_id, station_role)
 SELECT current_setting('busbar.tenant')::uuid, d.id, 1, now(), now(),
        CASE WHEN EXISTS (SELECT 1 FROM scada_device o
                           WHERE o.tenant = current_setting('busbar.tenant')::uuid
@@ -22,12 +22,14 @@ SELECT current_setting('busbar.tenant')::uuid, d.id, 1, now(), now(),
             THEN d.code || '-' || left(%(gateway)s::text, 8) ELSE d.code END,
        d.name, 'other', %(gateway)s, d.name, d.driver, d.profile, 'unknown', true,
        (SELECT s.id FROM scada_station s
-         WHERE s.tenant = current_setting('busbar.tenant')::uuid AND s.code = d.station)
+         WHERE s.tenant = current_setting('busbar.tenant')::uuid AND s.code = d.station), d.role
   FROM jsonb_to_recordset(%(devices)s::jsonb)
-       AS d(id uuid, code text, name text, driver text, profile text, station text)
+       AS d(id uuid, code text, name text, driver text, profile text, station text,
+            role text)
 ON CONFLICT (tenant, gateway_id, source_name) DO UPDATE
    SET driver = excluded.driver, profile_code = excluded.profile_code,
        station_id = coalesce(excluded.station_id, scada_device.station_id),
+       station_role = coalesce(excluded.station_role, scada_device.station_role),
        revision = scada_device.revision + 1, updated_at = now()
 RETURNING source_name, id
 """
@@ -150,6 +152,7 @@ def _device(entry: CatalogueEntry) -> dict[str, Any]:
         "driver": entry.driver or None,
         "profile": entry.profile or None,
         "station": entry.station or None,
+        "role": entry.role or None,
     }
 
 

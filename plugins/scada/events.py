@@ -58,6 +58,21 @@ class CommandFailed(Event, frozen=True, tag="command.failed"):
     error: str
 
 
+class NetworkOverload(Event, frozen=True, tag="network.overload"):
+    station_id: UUID
+    load_percent: float
+
+
+class NetworkOutage(Event, frozen=True, tag="network.outage"):
+    station_id: UUID
+    since: dt.datetime
+
+
+class NetworkRestored(Event, frozen=True, tag="network.restored"):
+    station_id: UUID
+    duration_s: float
+
+
 EVENTS: tuple[type, ...] = (
     AlertRaised,
     AlertAcknowledged,
@@ -67,4 +82,7 @@ EVENTS: tuple[type, ...] = (
     CommandRequested,
     CommandConfirmed,
     CommandFailed,
+    NetworkOverload,
+    NetworkOutage,
+    NetworkRestored,
 )

@@ -43,6 +43,11 @@ class Station(Entity):
     manager_user_id: Mapped[UUID | None]
     status: Mapped[State] = col(read_only=True, default=State.UNKNOWN)
     status_changed_at: Mapped[Instant | None] = col(read_only=True)
+    load_kw: Mapped[Measured | None] = col(read_only=True)
+    overload_since: Mapped[Instant | None] = col(read_only=True)
+    is_overloaded: Mapped[bool] = col(read_only=True, default=False)
+    outage_since: Mapped[Instant | None] = col(read_only=True)
+    is_out: Mapped[bool] = col(read_only=True, default=False)
     is_active: Mapped[bool] = col(default=True)
 
 
@@ -76,6 +81,15 @@ class DeviceType(enum.StrEnum):
     OTHER = "other"
 
 
+class StationRole(enum.StrEnum):
+    """What a meter counts in its station."""
+
+    INCOMER = "incomer"
+    FEEDER = "feeder"
+    GENERATION = "generation"
+    CUSTOMER = "customer"
+
+
 class Device(Entity):
     """What speaks a protocol: a meter, a relay, an RTU. source_name: its name on its gateway."""
 
@@ -88,6 +102,7 @@ class Device(Entity):
     name: Mapped[Name]
     device_type: Mapped[DeviceType] = col(default=DeviceType.OTHER)
     station_id: Mapped[Id | None] = ref("scada_station")
+    station_role: Mapped[StationRole | None]
     gateway_id: Mapped[UUID | None] = col(read_only=True)
     source_name: Mapped[Name | None] = col(read_only=True)
     driver: Mapped[Label | None] = col(read_only=True)

@@ -44,6 +44,8 @@ commit_ms = 50
 [central]
 url = "http://127.0.0.1:{wire}"
 key = "{key}"
+"""
+BREAKER = """
 [[channels]]
 name = "line"
 driver = "modbus-tcp"
@@ -56,7 +58,7 @@ name = "CB1"
 profile = "generic/modbus_breaker"
 unit = 1
 every = 0.1
-station = "SS1"
+station = "S9"
 [channels.devices.alarms]
 "switch.position" = {{ normal_state = 1 }}
 """
@@ -118,7 +120,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @dataclass
 class Site:
     """centre, gateway: running hubs. breaker: the device. moves: positions that it was sent to.
-    stuck: it takes commands and does not move."""
+    stuck: it takes commands and does not move. channels: read instead of the breaker."""
 
     folder: Path
     dsn: str
@@ -129,6 +131,7 @@ class Site:
     client: aiohttp.ClientSession
     moves: list[int] = field(default_factory=list)
     stuck: bool = False
+    channels: str = ""
     gateway: Hub | None = None
     _running: asyncio.Task[None] | None = None
 
