@@ -107,6 +107,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     language: str = "en"
     secure: bool = False
+    idempotency_key: str = ""
     cookies: Mapping[str, str] = {}
 
 
@@ -176,6 +177,14 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
     path: str = "/"
     max_age: int | None = None
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is a file."""
+
+    name: str
+    media_type: str
+    data: bytes
 
 
 class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from typing import Any
 from hub.contract.context import Clock, utcnow
 from hub.contract.plugin import Plugin, Role, hookimpl
 
-from .app import UNIT, Hub
+from .app import NEWS, UNIT, Hub
+from .bulletin import Bulletin
 from .bus import BUS, Bus
 from .database import DATABASE, Database, embedded
 from .migrate import upgrade
@@ -45,6 +46,7 @@ async def foundation(
         await asyncio.to_thread(upgrade, dsn, plugins)
         database = await stack.enter_async_context(Database(dsn, size=size))
         hub.provide(DATABASE, database)
+        hub.provide(NEWS, await stack.enter_async_context(Bulletin(dsn).running()))
         unit = Unit(database, clock, hub.services)
         hub.provide(UNIT, unit)
         bus = Bus(database, unit, (s for p in plugins for s in p.subscribers))
