@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
+import psycopg
 from aiohttp import hdrs, web
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -20,6 +21,7 @@ from api.request import REQUEST_ID, authenticate
 from api.state import STATE, Options, State
 from hub import BadRequest, HubError, TimedOut, Unavailable
 from hub.kernel.app import UNIT, Hub, Route
+from hub.kernel.database import DATABASE
 
 log = logging.getLogger("busbar.api")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,23 +30,6 @@ _TEXT = re.compile(
     r"^(text/|application/(json|problem\+json|javascript|xml|x-ndjson))|\+json|\+xml"
 )
 
-SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "X-XSS-Protection": "1; mode=block",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "X-DNS-Prefetch-Control": "off",
-    "X-Download-Options": "noopen",
-    "Content-Security-Policy": (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'; "
-        "img-src 'self' data: https:; connect-src 'self'; font-src 'self' https: data:; "
-        "object-src 'none'; media-src 'self' blob:; frame-src 'none'; frame-ancestors 'none'; "
-        "base-uri 'self'; form-action 'self'"
-    ),
-}
 _CORS = {
     "Access-Control-Allow-Credentials": "true",
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
@@ -70,6 +55,7 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
     app[STATE] = State(
         hub=hub,
         unit=hub.get(UNIT),  # type: ignore[arg-type]
+        reader=hub.get(DATABASE).reader,
         options=options or Options(),
         authenticators={scheme: found for scheme, found in known.items() if found},
     )
@@ -155,7 +141,7 @@ def _understand(error: Exception, request: web.Request, ident: str) -> HubError:
     if isinstance(error, UnicodeError):
         return BadRequest("the address is not UTF-8")
     about = {"request_id": ident, "action": "api.failed"}
-    if isinstance(error, OperationalError | PoolTimeout):
+    if isinstance(error, OperationalError | PoolTimeout | psycopg.OperationalError):
         log.error("the database does not answer: %s", error, extra=about)
         return Unavailable("the database does not answer")
     log.error("%s %s failed", request.method, request.path, extra=about, exc_info=error)
@@ -177,21 +163,26 @@ def _finish(request: web.Request, response: web.StreamResponse, ident: str) -> N
     if response.prepared:
         return
     headers, options = response.headers, request.app[STATE].options
-    for name, value in SECURITY.items():
-        headers.setdefault(name, value)
+    for name, value in options.headers:
+        if name not in headers:
+            headers[name] = value
     headers["X-Request-ID"] = headers["X-Correlation-ID"] = ident
-    if request.path.startswith("/api/"):
-        headers.setdefault("Cache-Control", "no-store")
-    if options.production:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    origin = request.headers.get("Origin", "")
-    if origin in options.origins:
-        headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin", **_CORS})
+    if "Cache-Control" not in headers and request.path.startswith("/api/"):
+        headers["Cache-Control"] = "no-store"
+    if request.headers.get("Origin") in options.origins:
+        headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+        headers["Vary"] = "Origin"
+        headers.update(_CORS)
+    if "Accept-Encoding" in request.headers:
+        _compress(request, response)
+
+
+def _compress(request: web.Request, response: web.StreamResponse) -> None:
     body = getattr(response, "body", None)
     small = not isinstance(body, bytes) or len(body) < 1024
     if small or not _TEXT.search(response.content_type):
         return
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    if "gzip" in request.headers["Accept-Encoding"]:
         response.enable_compression(web.ContentCoding.gzip)
     else:
         response.enable_compression()

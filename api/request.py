@@ -51,7 +51,7 @@ def caller(request: web.Request) -> Caller:
         origin=request.headers.get("Origin", ""),
         language=request.headers.get("Accept-Language", "en")[:2].lower(),
         secure=secure,
-        cookies=dict(request.cookies),
+        cookies=dict(request.cookies) if "Cookie" in request.headers else {},
     )
     request[CALLER] = made
     return made

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from aiohttp import web
 
+from api.headers import Headers, headers
 from hub.contract.plugin import Authenticator
 from hub.kernel.app import Hub
+from hub.kernel.reads import Reader
 from hub.kernel.uow import Unit
 
 
@@ -26,6 +29,10 @@ class Options:
     metrics_token: str = ""
     secret: bytes = b""
 
+    @cached_property
+    def headers(self) -> Headers:
+        return headers(production=self.production, connect=self.origins)
+
 
 @dataclass(frozen=True, kw_only=True)
 class State:
@@ -33,6 +40,7 @@ class State:
 
     hub: Hub
     unit: Unit
+    reader: Reader
     options: Options
     authenticators: Mapping[str, Authenticator] = field(default_factory=dict)
 
