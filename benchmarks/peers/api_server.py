@@ -6,7 +6,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import sys
 import tempfile
@@ -34,18 +33,18 @@ from plugins.identity.tokens import digest, new_refresh
 from plugins.scada.models import Station
 
 ROWS = 2_000
-FIELDS = ", ".join(c.name for c in Station.__table__.columns if c.name not in {"tenant"})
+FIELDS = ", ".join(c.name for c in Station.__table__.columns if c.name != "tenant")
 TENANT = "SELECT set_config('busbar.tenant', %s, true)"
 POINT = f"SELECT {FIELDS} FROM scada_station WHERE tenant = %s AND id = %s"
 PAGE = f"SELECT {FIELDS} FROM scada_station WHERE tenant = %s ORDER BY code, id LIMIT 51"
 COUNT = "SELECT count(*) FROM scada_station WHERE tenant = %s"
 WRITE = (
-    "INSERT INTO scada_station (tenant, id, code, name, station_type, status, priority, is_active, revision,"
-    " created_at, updated_at) VALUES (%s, %s, %s, 'made', 'substation', 'active', 5, true, 1, now(),"
-    " now())"
+    "INSERT INTO scada_station (tenant, id, code, name, station_type, status, priority, is_active,"
+    " revision, created_at, updated_at) VALUES (%s, %s, %s, 'made', 'substation', 'active', 5,"
+    " true, 1, now(), now())"
 )
 AUDIT = (
-    "INSERT INTO hub_audit (tenant, at, actor, actor_kind, action, \"table\", row, change,"
+    'INSERT INTO hub_audit (tenant, at, actor, actor_kind, action, "table", row, change,'
     " request_id, ip) VALUES (%s, now(), 'a', 'user', 'create', 'scada_station', %s, '{}', 'r',"
     " '127.0.0.1')"
 )
@@ -145,14 +144,14 @@ async def serve(dsn: str) -> None:
     env = {"RUNTIME_ROOT": tempfile.mkdtemp(prefix="busbar-")}
     hub = Hub(settings=load(None, env), role=Role.CENTRAL, plugins=plugins, hooks=hooks)
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(foundation(hub, dsn, size=16))
+        await stack.enter_async_context(foundation(hub, dsn, size=5))
         for name in plugins:
             begin = getattr(hooks.get_plugin(name), "hub_services", None)
             for service in begin(hub) if begin else ():
                 await stack.enter_async_context(service)
         hub.started.set()
         tenant, token, ids = await seed(hub)
-        ours = await listen(stack, build(hub, Options()))
+        ours = await listen(stack, build(hub, Options(rate_profile="bench")))
         pool = hub.get(DATABASE).pool
         theirs = await listen(stack, measures(pool, tenant))
         ready = {"ours": ours, "theirs": theirs, "token": token, "ids": ids}
@@ -162,16 +161,5 @@ async def serve(dsn: str) -> None:
         await over.wait()
 
 
-def main() -> None:
-    if os.environ.get("BUSBAR_PROFILE"):
-        import cProfile
-
-        profile = cProfile.Profile()
-        profile.runcall(lambda: asyncio.run(serve(sys.argv[1])))
-        profile.dump_stats(os.environ["BUSBAR_PROFILE"])
-    else:
-        asyncio.run(serve(sys.argv[1]))
-
-
 if __name__ == "__main__":
-    main()
+    asyncio.run(serve(sys.argv[1]))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Load:
-    """What a run saw. cpu: seconds of processor that the server used. times: seconds of each answer. failed: answers that were not 2xx."""
+    """What a run saw. cpu: seconds of processor that the server used. times: seconds of each
+    answer. failed: answers that were not 2xx."""
 
     seconds: float = 0.0
     cpu: float = 0.0

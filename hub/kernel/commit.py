@@ -12,16 +12,12 @@ from hub.contract.types import uuid7
 _AUDIT = """
 INSERT INTO hub_audit
   (tenant, at, actor, actor_kind, action, "table", row, change, request_id, ip)
-SELECT * FROM unnest(
-  %(tenant)s::uuid[], %(at)s::timestamptz[], %(actor)s::text[], %(actor_kind)s::text[],
-  %(action)s::text[], %(table)s::text[], %(row)s::uuid[], %(change)s::jsonb[],
-  %(request_id)s::text[], %(ip)s::text[])
+VALUES (%(tenant)s, %(at)s, %(actor)s, %(actor_kind)s, %(action)s, %(table)s, %(row)s, %(change)s,
+  %(request_id)s, %(ip)s)
 """
-_EVENTS = """
+_EVENT = """
 INSERT INTO hub_event (id, tenant, at, type, actor, request_id, data)
-SELECT * FROM unnest(
-  %(id)s::uuid[], %(tenant)s::uuid[], %(at)s::timestamptz[], %(type)s::text[],
-  %(actor)s::text[], %(request_id)s::text[], %(data)s::jsonb[])
+VALUES (%(id)s, %(tenant)s, %(at)s, %(type)s, %(actor)s, %(request_id)s, %(data)s)
 """
 
 
@@ -35,15 +31,11 @@ async def commit(ctx: Ctx) -> None:
         await ctx.db.connection()
     raw: psycopg.AsyncConnection[Any] = info["raw"]
     async with raw.pipeline():
-        if audit:
-            await raw.execute(_AUDIT, _columns(audit), prepare=True)
-        if ctx.events:
-            await raw.execute(_EVENTS, _columns(_events(ctx)), prepare=True)
+        for row in audit:
+            await raw.execute(_AUDIT, row, prepare=True)
+        for row in _events(ctx):
+            await raw.execute(_EVENT, row, prepare=True)
         await raw.execute("COMMIT", prepare=True)
-
-
-def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def _events(ctx: Ctx) -> list[dict[str, Any]]:

@@ -40,9 +40,7 @@ class RowChanged(Event, frozen=True, tag="row.changed"):
     revision: int
 
 
-async def list_(
-    reader: Reader, actor: Actor, res: Resource[Any], query: filters.Query
-) -> Page:
+async def list_(reader: Reader, actor: Actor, res: Resource[Any], query: filters.Query) -> Page:
     """One page; at most two statements, sent together."""
     window = filters.parse(res, query)
     places = res.model.__mapper__.columns
@@ -94,9 +92,7 @@ def _scoped(actor: Actor, res: Resource[Any], stmt: S) -> S:
 
 
 def _missing(res: Resource[Any], ident: UUID) -> NotFound:
-    return NotFound(
-        f"there is no {res.name} {ident}", resource=res.name, identifier=str(ident)
-    )
+    return NotFound(f"there is no {res.name} {ident}", resource=res.name, identifier=str(ident))
 
 
 def view(res: Resource[Any], row: Entity) -> msgspec.Struct:

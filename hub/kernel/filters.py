@@ -108,9 +108,7 @@ def _search(res: Resource[Any], text: str) -> ColumnElement[bool]:
     if not res.search:
         raise BadRequest("this list has no search", field="q")
     columns = res.model.__mapper__.columns
-    return or_(
-        *(columns[name].icontains(text, autoescape=True) for name in res.search)
-    )
+    return or_(*(columns[name].icontains(text, autoescape=True) for name in res.search))
 
 
 def behind(res: Resource[Any], window: Window) -> ColumnElement[bool]:

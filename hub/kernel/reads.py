@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import PoolTimeout
 from sqlalchemy import Select
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from hub.contract.errors import Invalid
@@ -27,7 +27,7 @@ Row = tuple[Any, ...]
 class Compiled:
     """The text of one shape of statement, and how its values are written and read."""
 
-    def __init__(self, statement: Select[Any], key: Any, dialect: PGDialect_psycopg) -> None:
+    def __init__(self, statement: Select[Any], key: Any, dialect: Any) -> None:
         self.made: Any = statement.compile(dialect=dialect, cache_key=key)
         self.text = str(self.made)
         self.binds = {
@@ -60,7 +60,7 @@ class Compiled:
         return out
 
 
-def _result(type_: TypeEngine[Any], dialect: PGDialect_psycopg) -> Any:
+def _result(type_: TypeEngine[Any], dialect: Any) -> Any:
     """How a plugin's own type is read; what psycopg gives for the others is already right.
 
     States stay text: that is how they are answered.
@@ -77,7 +77,7 @@ class Reader:
         self._dsn, self._timeout = dsn, timeout
         self._idle: list[psycopg.AsyncConnection[Row]] = []
         self._turn = asyncio.Semaphore(size)
-        self._dialect = PGDialect_psycopg()
+        self._dialect: Any = psycopg_dialect.dialect()
         self._shapes: dict[Any, Compiled] = {}
 
     async def fetch(self, tenant: UUID, *statements: Select[Any]) -> list[list[Row]]:
@@ -97,9 +97,7 @@ class Reader:
             except psycopg.DataError as error:
                 raise Invalid(f"a value does not fit: {error}") from None
             answers = [await cursor.fetchall() for cursor in cursors]
-        return [
-            shape.rows(rows) for (shape, _), rows in zip(prepared, answers, strict=True)
-        ]
+        return [shape.rows(rows) for (shape, _), rows in zip(prepared, answers, strict=True)]
 
     def _compile(self, statement: Select[Any]) -> tuple[Compiled, dict[str, Any]]:
         key: Any = statement._generate_cache_key()  # noqa: SLF001  -- SQLAlchemy's own recipe for caches
@@ -144,5 +142,3 @@ class Reader:
         for connection in self._idle:
             await connection.close()
         self._idle.clear()
-
-

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from hub import Actor, Credentials, Ctx, Forbidden, Key, Unauthenticated, UnitOfWork
+from hub import Actor, Credentials, Ctx, Forbidden, Key, NotFound, Unauthenticated, UnitOfWork
 
 from .models import Role, Session, Tenant, TenantStatus, User, UserRole
 from .passwords import Passwords
@@ -110,6 +110,19 @@ class Accounts:
                 raise Unauthenticated("this session has ended: sign in again")
             usable(row.User, row.Tenant)
             return await actor_of(ctx, row.User, session_id)
+
+    async def enter(self, actor: Actor, tenant: str) -> Actor:
+        """A superadmin as he works in another company."""
+        if "superadmin" not in actor.roles:
+            raise Forbidden("only a superadmin works in another company")
+        try:
+            ident = UUID(tenant)
+        except ValueError:
+            raise NotFound(f"there is no company {tenant!r}") from None
+        async with self.unit.system() as ctx:
+            if await ctx.db.scalar(select(Tenant.id).where(Tenant.id == ident)) is None:
+                raise NotFound(f"there is no company {tenant!r}")
+        return replace(actor, tenant=ident)
 
     def forget(self, session: UUID | None = None) -> None:
         """Ask the database again: for one session, or for all."""
