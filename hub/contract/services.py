@@ -6,7 +6,7 @@ from .key import Key
 from .orders import Orders
 from .telemetry import News, PointDirectory, ReadingStore
 
-__all__ = ["DIRECTORY", "JOURNAL", "STORE", "UNIT", "Key"]
+__all__ = ["DIRECTORY", "JOURNAL", "NEWS", "ORDERS", "STORE", "UNIT", "Key"]
 
 JOURNAL = Key[Journal]("journal")
 STORE = Key[ReadingStore]("readings")

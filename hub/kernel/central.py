@@ -17,6 +17,7 @@ from .bulletin import Bulletin
 from .bus import BUS, Bus
 from .database import DATABASE, Database, embedded
 from .migrate import upgrade
+from .rates import RATES, Rates
 from .uow import Unit
 
 
@@ -47,6 +48,9 @@ async def foundation(
         database = await stack.enter_async_context(Database(dsn, size=size))
         hub.provide(DATABASE, database)
         hub.provide(NEWS, await stack.enter_async_context(Bulletin(dsn).running()))
+        rates = Rates(database.pool)
+        hub.provide(RATES, rates)
+        await stack.enter_async_context(rates.running())
         unit = Unit(database, clock, hub.services)
         hub.provide(UNIT, unit)
         bus = Bus(database, unit, (s for p in plugins for s in p.subscribers))

@@ -15,7 +15,6 @@ import importlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -23,6 +22,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from config.settings import Settings, Site
 from hub.contract import plugin as hooks
 from hub.contract.plugin import PROJECT, Role
 from hub.kernel.app import Hub
@@ -98,7 +98,4 @@ async def central(
 
 
 def _settings(folder: Path) -> Any:
-    return SimpleNamespace(
-        site=SimpleNamespace(runtime_root=str(folder)),
-        auth=SimpleNamespace(jwt_secret_key="", jwt_secret_key_previous="", access_minutes=15),
-    )
+    return Settings(site=Site(env="test", runtime_root=str(folder)))
