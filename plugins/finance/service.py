@@ -114,7 +114,7 @@ async def _write(
         if getattr(error.orig, "sqlstate", "") == "23505":
             raise Conflict("the same is being posted at this very moment: ask again") from None
         raise
-    return {row[0]: Posted(row[0], row[1], row[2]) for row in found}
+    return {row.id: Posted(row.id, row.entry_no, row.entry_date) for row in found}
 
 
 def _tell(ctx: Ctx, heads: list[dict[str, Any]], written: dict[UUID, Posted]) -> None:

@@ -7,9 +7,9 @@ touched; the deferred trigger on finance_entry decides again at the commit.
 POST = """
 WITH head AS MATERIALIZED (
   SELECT * FROM json_to_recordset(%(heads)s::json) AS h(
-    id uuid, place int, kind text, key text, day date, next_open bool, adjustment bool, description text,
-    reference_type text, reference_id uuid, total bigint, line_count smallint, digest text,
-    drafted_by text, reversed_entry_id uuid, reversal_reason text)
+    id uuid, place int, kind text, key text, day date, next_open bool, adjustment bool,
+    description text, reference_type text, reference_id uuid, total bigint, line_count smallint,
+    digest text, drafted_by text, reversed_entry_id uuid, reversal_reason text)
 ), seated AS MATERIALIZED (
   SELECT h.*, p.id AS period_id, p.fiscal_year, p.status = 'closing' AS into_closing,
          greatest(h.day, p.start_date) AS entry_date
