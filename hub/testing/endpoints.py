@@ -15,13 +15,17 @@ NOBODYS = UUID(int=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request that would be valid. permission: None = any signed-in caller."""
+    """One request that would be valid. permission: None = any signed-in caller.
+
+    template: its path as the document names it, where a place is not called `id`.
+    """
 
     method: str
     path: str
     permission: str | None
     body: Any = None
     query: dict[str, str] | None = None
+    template: str = ""
 
     @property
     def name(self) -> str:
@@ -29,7 +33,7 @@ class Call:
 
     @property
     def documented(self) -> str:
-        return self.path.replace(str(NOBODYS), "{id}")
+        return self.template or self.path.replace(str(NOBODYS), "{id}")
 
 
 def calls(plugins: Iterable[Plugin]) -> Iterator[Call]:
@@ -39,7 +43,7 @@ def calls(plugins: Iterable[Plugin]) -> Iterator[Call]:
             if endpoint.public:
                 continue
             sign = endpoint.signature
-            path = f"/api/v1/{endpoint.module or plugin.name}/{endpoint.path}"
+            path = template = f"/api/v1/{endpoint.module or plugin.name}/{endpoint.path}"
             for name in sign.places:
                 path = path.replace(f"{{{name}}}", str(NOBODYS))
             query = {k: str(v) for k, v in sample(sign.params).items()} if sign.params else None
@@ -50,6 +54,7 @@ def calls(plugins: Iterable[Plugin]) -> Iterator[Call]:
                 permission=endpoint.permission,
                 body=body,
                 query=query,
+                template=template,
             )
         for resource in plugin.resources:
             resource.plugin = plugin.name
