@@ -4,14 +4,30 @@ from pathlib import Path
 
 from hub import Plugin, hookimpl
 
+from .accounts import accounts, currencies, rates
 from .books import open_books, open_year
 from .entries import Entry, Line, credit, debit
 from .errors import AccountUnusable, KeyReused, PeriodClosed, Unbalanced
 from .events import EVENTS
+from .journal import (
+    change_draft,
+    create_draft,
+    delete_draft,
+    journal,
+    post_draft,
+    read_entry,
+    reverse_entry,
+)
 from .models import Account, JournalEntry, Period
+from .periods import open_fiscal_year, periods
+from .proof import SUBLEDGERS, SubLedgers
+from .reports import read_report
+from .rules import add_tax, cash_rounding, split, take_tax, tax_per_document, tax_per_line
 from .service import Posted, post, post_many, reverse
+from .setup import setup
 
 __all__ = [
+    "SUBLEDGERS",
     "Account",
     "AccountUnusable",
     "Entry",
@@ -22,6 +38,8 @@ __all__ = [
     "PeriodClosed",
     "Posted",
     "Unbalanced",
+    "add_tax",
+    "cash_rounding",
     "credit",
     "debit",
     "open_books",
@@ -29,6 +47,10 @@ __all__ = [
     "post",
     "post_many",
     "reverse",
+    "split",
+    "take_tax",
+    "tax_per_document",
+    "tax_per_line",
 ]
 
 
@@ -37,6 +59,19 @@ def hub_plugin() -> Plugin:
     return Plugin(
         name="finance",
         requires=("identity",),
+        resources=(accounts, currencies, rates, journal, periods),
+        actions=(
+            setup,
+            read_entry,
+            create_draft,
+            change_draft,
+            delete_draft,
+            post_draft,
+            reverse_entry,
+            open_fiscal_year,
+            read_report,
+        ),
         events=EVENTS,
+        providers={SUBLEDGERS: SubLedgers()},
         migrations=Path(__file__).parent / "migrations",
     )

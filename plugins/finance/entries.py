@@ -8,9 +8,15 @@ from uuid import UUID
 
 import msgspec
 
+from hub import Invalid
+
 from .errors import Unbalanced
 
 ONE = Decimal(1)
+LARGEST = 10**17
+RATE_DECIMALS = 9
+_LENGTHS = {"kind": 100, "key": 200, "description": 10_000, "reference_type": 100}
+_LINE_LENGTHS = {"description": 500, "party_type": 30}
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -68,7 +74,13 @@ def check(entry: Entry) -> None:
     """Refuse what no chart of accounts could make right."""
     if len(entry.lines) < 2:
         raise Unbalanced("an entry has at least two lines", lines=len(entry.lines))
+    _check_texts(entry, _LENGTHS, "")
     for number, line in enumerate(entry.lines, 1):
+        _check_texts(line, _LINE_LENGTHS, f"line {number}: ")
+        if abs(line.amount) > LARGEST:
+            raise Invalid(f"line {number}: {line.amount} is no amount of money", field="amount")
+        if line.fx_rate <= 0 or round(line.fx_rate, RATE_DECIMALS) != line.fx_rate:
+            raise Invalid(f"line {number}: a rate is positive, with at most 9 decimals")
         if line.amount == 0:
             raise Unbalanced(f"line {number} moves nothing: leave it out", line=number)
     # each currency has to balance, so the plain sum is 0 whatever the currencies are
@@ -77,6 +89,14 @@ def check(entry: Entry) -> None:
             f"debits and credits differ by {abs(difference)} minor units",
             difference=abs(difference),
         )
+
+
+def _check_texts(of: Entry | Line, lengths: dict[str, int], place: str) -> None:
+    for name, longest in lengths.items():
+        value = getattr(of, name)
+        if value is not None and (len(value) > longest or "\0" in value):
+            told = f"{place}{name} has at most {longest} characters, none of them NUL"
+            raise Invalid(told, field=name)
 
 
 def digest(

@@ -186,6 +186,16 @@ async def _refuse(ctx: Ctx, entries: Sequence[Entry]) -> None:
     raise Conflict("the books changed while this was posted: try again")
 
 
+async def resolve(ctx: Ctx, names: Sequence[str]) -> dict[str, Account]:
+    """The accounts of these codes and `@purposes`, whether or not they take entries."""
+    known = await _accounts(ctx)
+    for number, name in enumerate(names, 1):
+        if name not in known:
+            told = f"line {number}: account {name} does not exist"
+            raise AccountUnusable(told, field="account", line=number)
+    return known
+
+
 async def _accounts(ctx: Ctx) -> dict[str, Account]:
     found: dict[str, Account] = {}
     for account in await ctx.db.scalars(select(Account)):
