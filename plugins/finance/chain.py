@@ -1,11 +1,12 @@
 """A hash chain over posted entries, made in batches behind the posting, and its proof.
 
-Each link is SHA-256 of the link before and of all entries in number order, read back from the
-tables. Whoever changes a row, even as the owner of the database, breaks the chain from there on.
+A leaf is the SHA-256 of an entry as it is read back from the tables, a link that of the link before
+and of its leaves. Whoever changes a row, even as the owner of the database, no longer fits its leaf;
+whoever changes a leaf breaks the chain from there on.
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -18,11 +19,11 @@ from .entries import Line, digest
 from .models import Seal, Series
 
 LINK = 1000
+LEAF = 16
 
 _READ = text("""
 SELECT e.number, e.id, e.entry_date, e.event_date, e.kind, e.key, e.description, e.reference_type,
-       e.reference_id, e.digest, e.posted_at, e.posted_by, e.reversed_entry_id, e.line_count,
-       a.code, l.amount, l.fx_rate, l.party_type, l.party_id, l.station_id, l.project_id,
+       e.reference_id, e.posted_at, e.posted_by, e.reversed_entry_id, a.code, l.amount, l.fx_rate, l.party_type, l.party_id, l.station_id, l.project_id,
        l.description AS line_text
   FROM finance_entry e
   JOIN finance_line l ON l.tenant = e.tenant AND l.entry_id = e.id
@@ -52,16 +53,18 @@ async def seal(ctx: Ctx) -> int:
     """Add links up to the newest entry; how many entries were sealed."""
     sealed = 0
     for year, last in await _years(ctx):
-        done, link = await _head(ctx, year)
+        done, before = await _head(ctx, year)
         while done < last:
             upto = min(done + LINK, last)
-            link, _ = await _link(ctx, year, done + 1, upto, link)
+            leaves = await _leaves(ctx, year, done + 1, upto)
+            before = _hash(before, b"".join(leaves))
             row = {
                 "tenant": ctx.actor.tenant,
                 "fiscal_year": year,
                 "first": done + 1,
                 "last": upto,
-                "hash": link,
+                "leaves": b"".join(leaves),
+                "hash": before,
                 "sealed_at": ctx.clock(),
             }
             await ctx.db.execute(insert(Seal), [row])
@@ -76,18 +79,22 @@ async def verify(ctx: Ctx) -> Verdict:
     entries = waiting = 0
     for year, last in await _years(ctx):
         before, done = b"", 0
-        async for link in _links(ctx, year):
-            if link.first != done + 1:
-                broken.append(Broken(year, done + 1, "a link of the chain is missing"))
-            made, wrong = await _link(ctx, year, link.first, link.last, before)
-            broken += wrong
-            if made != link.hash:
-                told = f"entries {link.first} to {link.last} are not those that were sealed"
-                broken.append(Broken(year, link.first, told))
+        for link in await _links(ctx, year):
+            if link.first != done + 1 or _hash(before, link.leaves) != link.hash:
+                broken.append(Broken(year, done + 1, "the chain itself was changed from here on"))
+            found = await _leaves(ctx, year, link.first, link.last)
+            for place, leaf in enumerate(found):
+                if leaf != link.leaves[place * LEAF : (place + 1) * LEAF]:
+                    told = "not what was sealed" if leaf else "missing"
+                    broken.append(Broken(year, link.first + place, f"the entry is {told}"))
             entries += link.last - link.first + 1
             before, done = link.hash, link.last
         waiting += max(0, last - done)
     return Verdict(entries, waiting, broken)
+
+
+def _hash(before: bytes, leaves: bytes) -> bytes:
+    return hashlib.sha256(before + leaves).digest()
 
 
 async def _years(ctx: Ctx) -> list[tuple[int, int]]:
@@ -108,37 +115,24 @@ async def _head(ctx: Ctx, year: int) -> tuple[int, bytes]:
     return (row.last, row.hash) if row else (0, b"")
 
 
-async def _links(ctx: Ctx, year: int) -> AsyncIterator[Any]:
-    stmt = select(Seal.first, Seal.last, Seal.hash).where(
+async def _links(ctx: Ctx, year: int) -> Sequence[Any]:
+    stmt = select(Seal.first, Seal.last, Seal.leaves, Seal.hash).where(
         Seal.tenant == ctx.actor.tenant, Seal.fiscal_year == year
     )
-    for row in (await ctx.db.execute(stmt.order_by(Seal.first))).all():
-        yield row
+    return (await ctx.db.execute(stmt.order_by(Seal.first))).all()
 
 
-async def _link(
-    ctx: Ctx, year: int, first: int, last: int, before: bytes
-) -> tuple[bytes, list[Broken]]:
-    """The hash of entries first..last after `before`, and what is wrong with single entries."""
+async def _leaves(ctx: Ctx, year: int, first: int, last: int) -> list[bytes]:
+    """What entries first..last say now; empty for one that is not there."""
     arguments = {"tenant": ctx.actor.tenant, "year": year, "first": first, "last": last}
     rows = (await ctx.db.execute(_READ, arguments)).all()
-    state = hashlib.sha256(before)
-    broken, expected = [], first
+    found = [b""] * (last - first + 1)
     for number, group in groupby(rows, key=lambda r: r.number):
-        lines = list(group)
-        said = _said(lines)
-        if number != expected:
-            broken.append(Broken(year, expected, "the entry is missing"))
-        if said != lines[0].digest:
-            broken.append(Broken(year, number, "the entry does not say what was posted"))
-        state.update(_place(lines[0]) + said)
-        expected = number + 1
-    if expected != last + 1:
-        broken.append(Broken(year, expected, "the entry is missing"))
-    return state.digest(), broken
+        found[number - first] = _leaf(list(group))
+    return found
 
 
-def _said(rows: list[Any]) -> bytes:
+def _leaf(rows: list[Any]) -> bytes:
     head = rows[0]
     lines = (
         Line(r.code, r.amount, r.party_type, r.party_id, r.station_id, r.project_id, r.line_text,
@@ -146,11 +140,7 @@ def _said(rows: list[Any]) -> bytes:
         for r in rows
     )  # fmt: skip
     reference = (head.reference_type, head.reference_id)
-    return digest(head.event_date, head.kind, head.key, head.description, reference, lines)
-
-
-def _place(head: Any) -> bytes:
-    """What the posting added to what was asked for."""
+    said = digest(head.event_date, head.kind, head.key, head.description, reference, lines)
     when = head.posted_at.isoformat()
-    where = (head.number, head.id, head.entry_date, when, head.posted_by, head.reversed_entry_id)
-    return msgspec.json.encode(where)
+    place = (head.number, head.id, head.entry_date, when, head.posted_by, head.reversed_entry_id)
+    return hashlib.sha256(msgspec.json.encode(place) + said).digest()[:LEAF]

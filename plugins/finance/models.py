@@ -220,13 +220,17 @@ class JournalLine(Base):
 
 
 class Seal(Base):
-    """A link of the chain over posted entries: numbers `first`..`last` of a fiscal year."""
+    """A link of the chain over posted entries: numbers `first`..`last` of a fiscal year.
+
+    leaves: 16 bytes of each entry's SHA-256, in order. hash: of the link before and the leaves.
+    """
 
     __tablename__ = "finance_seal"
     tenant: Mapped[Id] = mapped_column(primary_key=True)
     fiscal_year: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     first: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     last: Mapped[int] = mapped_column(BigInteger)
+    leaves: Mapped[bytes] = mapped_column(LargeBinary)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
     sealed_at: Mapped[Instant]
 

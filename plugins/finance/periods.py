@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from hub import Conflict, Ctx, Op, Resource, action
 
@@ -166,6 +166,9 @@ async def _carry_result(ctx: Ctx, row: Period) -> None:
             adjustment=True,
         )
         await post(ctx, entry)
+        # checked here, because at the commit the period will be closed
+        await ctx.db.execute(text("SET CONSTRAINTS finance_entry_sound IMMEDIATE"))
+        await ctx.db.execute(text("SET CONSTRAINTS finance_entry_sound DEFERRED"))
 
 
 @periods.action("reopen")

@@ -262,6 +262,7 @@ def upgrade() -> None:
         sa.Column("fiscal_year", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.Column("leaves", sa.LargeBinary(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "fiscal_year", "first", name=op.f("pk_finance_seal")),
