@@ -1,8 +1,8 @@
 """A hash chain over posted entries, made in batches behind the posting, and its proof.
 
 A leaf is the SHA-256 of an entry as it is read back from the tables, a link that of the link before
-and of its leaves. Whoever changes a row, even as the owner of the database, no longer fits its leaf;
-whoever changes a leaf breaks the chain from there on.
+and of its leaves. A row that was changed, even by the owner of the database, no longer fits its
+leaf, and a leaf that was changed breaks the chain from there on.
 """
 
 import hashlib
@@ -23,7 +23,8 @@ LEAF = 16
 
 _READ = text("""
 SELECT e.number, e.id, e.entry_date, e.event_date, e.kind, e.key, e.description, e.reference_type,
-       e.reference_id, e.posted_at, e.posted_by, e.reversed_entry_id, a.code, l.amount, l.fx_rate, l.party_type, l.party_id, l.station_id, l.project_id,
+       e.reference_id, e.posted_at, e.posted_by, e.reversed_entry_id, a.code,
+       l.amount, l.fx_rate, l.party_type, l.party_id, l.station_id, l.project_id,
        l.description AS line_text
   FROM finance_entry e
   JOIN finance_line l ON l.tenant = e.tenant AND l.entry_id = e.id

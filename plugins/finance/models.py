@@ -151,11 +151,12 @@ class JournalEntry(Entity):
 
     __tablename__ = "finance_entry"
     __table_args__ = (
-        UniqueConstraint("tenant", "fiscal_year", "number"),
-        UniqueConstraint("tenant", "kind", "key"),
-        UniqueConstraint("tenant", "reversed_entry_id"),
-        Index(None, "tenant", "entry_date"),
-        Index(None, "tenant", "reference_id"),
+        # the tenant comes last: beside the primary key, nothing may look as good for a row's key
+        UniqueConstraint("fiscal_year", "number", "tenant"),
+        UniqueConstraint("kind", "key", "tenant"),
+        UniqueConstraint("reversed_entry_id", "tenant"),
+        Index(None, "entry_date", "tenant"),
+        Index(None, "reference_id", "tenant"),
     )
     entry_no: Mapped[Label | None] = col(read_only=True)
     fiscal_year: Mapped[Small | None] = col(read_only=True, type_=SmallInteger())
@@ -194,13 +195,13 @@ class JournalLine(Base):
     __table_args__ = (
         CheckConstraint("amount <> 0", name="moves"),
         Index(
-            None, "tenant", "account_id", "entry_date", postgresql_include=("amount", "entry_id")
+            None, "account_id", "entry_date", "tenant", postgresql_include=("amount", "entry_id")
         ),
         Index(
             "ix_finance_line_party",
-            "tenant",
             "party_id",
             "account_id",
+            "tenant",
             postgresql_where="party_id IS NOT NULL",
         ),
     )

@@ -120,26 +120,26 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_finance_entry")),
         sa.UniqueConstraint(
-            "tenant",
             "fiscal_year",
             "number",
-            name=op.f("uq_finance_entry_tenant_fiscal_year_number"),
+            "tenant",
+            name=op.f("uq_finance_entry_fiscal_year_number_tenant"),
         ),
-        sa.UniqueConstraint("tenant", "kind", "key", name=op.f("uq_finance_entry_tenant_kind_key")),
+        sa.UniqueConstraint("kind", "key", "tenant", name=op.f("uq_finance_entry_kind_key_tenant")),
         sa.UniqueConstraint(
-            "tenant", "reversed_entry_id", name=op.f("uq_finance_entry_tenant_reversed_entry_id")
+            "reversed_entry_id", "tenant", name=op.f("uq_finance_entry_reversed_entry_id_tenant")
         ),
     )
     op.create_index(
-        op.f("ix_finance_entry_tenant_entry_date"),
+        op.f("ix_finance_entry_entry_date_tenant"),
         "finance_entry",
-        ["tenant", "entry_date"],
+        ["entry_date", "tenant"],
         unique=False,
     )
     op.create_index(
-        op.f("ix_finance_entry_tenant_reference_id"),
+        op.f("ix_finance_entry_reference_id_tenant"),
         "finance_entry",
-        ["tenant", "reference_id"],
+        ["reference_id", "tenant"],
         unique=False,
     )
     op.create_table(
@@ -161,18 +161,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "entry_id", "line_no", name=op.f("pk_finance_line")),
     )
     op.create_index(
-        "ix_finance_line_party",
+        op.f("ix_finance_line_account_id_entry_date_tenant"),
         "finance_line",
-        ["tenant", "party_id", "account_id"],
-        unique=False,
-        postgresql_where="party_id IS NOT NULL",
-    )
-    op.create_index(
-        op.f("ix_finance_line_tenant_account_id_entry_date"),
-        "finance_line",
-        ["tenant", "account_id", "entry_date"],
+        ["account_id", "entry_date", "tenant"],
         unique=False,
         postgresql_include=("amount", "entry_id"),
+    )
+    op.create_index(
+        "ix_finance_line_party",
+        "finance_line",
+        ["party_id", "account_id", "tenant"],
+        unique=False,
+        postgresql_where="party_id IS NOT NULL",
     )
     op.create_table(
         "finance_period",
@@ -274,9 +274,179 @@ def upgrade() -> None:
         sa.Column("last", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "fiscal_year", name=op.f("pk_finance_series")),
     )
+    op.create_table(
+        "finance_session",
+        sa.Column("tenant", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "source_kind",
+            sa.Enum(
+                "bank_statement",
+                "gateway_settlement",
+                "sms_wallet",
+                "cash_box",
+                "manual",
+                name="sourcekind",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("date_from", sa.Date(), nullable=False),
+        sa.Column("date_to", sa.Date(), nullable=False),
+        sa.Column("tolerance", sa.BigInteger(), nullable=False),
+        sa.Column("window_days", sa.Integer(), nullable=False),
+        sa.Column(
+            "status",
+            sa.Enum(
+                "open",
+                "in_progress",
+                "settled",
+                "cancelled",
+                name="sessionstatus",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("opening_difference", sa.BigInteger(), nullable=False),
+        sa.Column("closing_difference", sa.BigInteger(), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant", "account_id"],
+            ["finance_account.tenant", "finance_account.id"],
+            name=op.f("fk_finance_session_tenant_account_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_finance_session")),
+    )
+    op.create_index(
+        op.f("ix_finance_session_tenant_account_id"),
+        "finance_session",
+        ["tenant", "account_id"],
+        unique=False,
+    )
+    op.create_table(
+        "finance_basket",
+        sa.Column("tenant", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("basket_no", sa.Integer(), nullable=False),
+        sa.Column("rule", sa.String(length=100), nullable=False),
+        sa.Column("score", sa.Numeric(precision=5, scale=4), nullable=False),
+        sa.Column("difference", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "status",
+            sa.Enum(
+                "proposed", "matched", "rejected", name="basketstatus", native_enum=False, length=32
+            ),
+            nullable=False,
+        ),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant", "session_id"],
+            ["finance_session.tenant", "finance_session.id"],
+            name=op.f("fk_finance_basket_tenant_session_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_finance_basket")),
+        sa.UniqueConstraint(
+            "tenant",
+            "session_id",
+            "basket_no",
+            name=op.f("uq_finance_basket_tenant_session_id_basket_no"),
+        ),
+    )
+    op.create_index(
+        op.f("ix_finance_basket_tenant_session_id"),
+        "finance_basket",
+        ["tenant", "session_id"],
+        unique=False,
+    )
+    op.create_table(
+        "finance_item",
+        sa.Column("tenant", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "side",
+            sa.Enum("book", "external", name="side", native_enum=False, length=32),
+            nullable=False,
+        ),
+        sa.Column("entry_id", sa.Uuid(), nullable=True),
+        sa.Column("line_no", sa.Integer(), nullable=True),
+        sa.Column("external_ref", sa.String(length=200), nullable=True),
+        sa.Column("item_date", sa.Date(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("description", sa.String(length=200), nullable=True),
+        sa.Column("party_id", sa.Uuid(), nullable=True),
+        sa.Column("basket_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "unmatched", "proposed", "matched", name="itemstate", native_enum=False, length=32
+            ),
+            nullable=False,
+        ),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant", "basket_id"],
+            ["finance_basket.tenant", "finance_basket.id"],
+            name=op.f("fk_finance_item_tenant_basket_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant", "session_id"],
+            ["finance_session.tenant", "finance_session.id"],
+            name=op.f("fk_finance_item_tenant_session_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_finance_item")),
+        sa.UniqueConstraint(
+            "tenant",
+            "session_id",
+            "entry_id",
+            "line_no",
+            name=op.f("uq_finance_item_tenant_session_id_entry_id_line_no"),
+        ),
+    )
+    op.create_index(
+        op.f("ix_finance_item_tenant_basket_id"),
+        "finance_item",
+        ["tenant", "basket_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_finance_item_tenant_session_id"),
+        "finance_item",
+        ["tenant", "session_id"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_finance_item_matched",
+        "finance_item",
+        ["tenant", "entry_id", "line_no"],
+        unique=True,
+        postgresql_where="state = 'matched'",
+    )
 
 
 def downgrade() -> None:
+    op.drop_index(
+        "uq_finance_item_matched", table_name="finance_item", postgresql_where="state = 'matched'"
+    )
+    op.drop_index(op.f("ix_finance_item_tenant_session_id"), table_name="finance_item")
+    op.drop_index(op.f("ix_finance_item_tenant_basket_id"), table_name="finance_item")
+    op.drop_table("finance_item")
+    op.drop_index(op.f("ix_finance_basket_tenant_session_id"), table_name="finance_basket")
+    op.drop_table("finance_basket")
+    op.drop_index(op.f("ix_finance_session_tenant_account_id"), table_name="finance_session")
+    op.drop_table("finance_session")
     op.drop_table("finance_series")
     op.drop_table("finance_seal")
     op.drop_table("finance_rolled")
@@ -285,16 +455,16 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_finance_period_tenant_start_date"), table_name="finance_period")
     op.drop_table("finance_period")
     op.drop_index(
-        op.f("ix_finance_line_tenant_account_id_entry_date"),
+        "ix_finance_line_party", table_name="finance_line", postgresql_where="party_id IS NOT NULL"
+    )
+    op.drop_index(
+        op.f("ix_finance_line_account_id_entry_date_tenant"),
         table_name="finance_line",
         postgresql_include=("amount", "entry_id"),
     )
-    op.drop_index(
-        "ix_finance_line_party", table_name="finance_line", postgresql_where="party_id IS NOT NULL"
-    )
     op.drop_table("finance_line")
-    op.drop_index(op.f("ix_finance_entry_tenant_reference_id"), table_name="finance_entry")
-    op.drop_index(op.f("ix_finance_entry_tenant_entry_date"), table_name="finance_entry")
+    op.drop_index(op.f("ix_finance_entry_reference_id_tenant"), table_name="finance_entry")
+    op.drop_index(op.f("ix_finance_entry_entry_date_tenant"), table_name="finance_entry")
     op.drop_table("finance_entry")
     op.drop_table("finance_currency")
     op.drop_table("finance_balance")

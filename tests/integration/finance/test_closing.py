@@ -51,7 +51,7 @@ async def net(books, code, at):
 
 async def test_r16_a_closed_period_takes_nothing_by_value_date(books):
     await closed(books, 1)
-    with pytest.raises(PeriodClosed, match="period 1 of 2026.*is closed"):
+    with pytest.raises(PeriodClosed, match=r"period 1 of 2026.*is closed"):
         async with books() as ctx:
             await post(ctx, sale(dt.date(2026, 1, 31)))
     async with books() as ctx:
