@@ -76,8 +76,8 @@ class Resource(Generic[M]):
 
     filters, sort: columns that a list may be narrowed and ordered by; sort[0] is the default order.
     search: columns that `q` looks into. verbs: last part of an operation's permission where it is
-    not `read` or `write`. subject: its middle part where it is not
-    the name. computed: further fields of the answer, each filled by `extend`.
+    not `read` or `write`. subject: its middle part where that is not the name. computed: further
+    fields of the answer, each filled by `extend`.
     """
 
     name: str
