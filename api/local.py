@@ -229,6 +229,7 @@ async def explain(request: web.Request) -> web.Response:
             "device": {"name": device.name, "online": device.online, "reason": device.reason},
             "wire": [_frame(f) for f in channel.link.recent.get(device.name, ())],
             "buffer": {"committed": buffer.committed, "acknowledged": buffer.acknowledged},
+            "place": await gateway.journal.locate(point.id, now["time"]) if "time" in now else None,
         }
     )
 

@@ -77,6 +77,7 @@ from hub.contract.journal import (
     Journal,
     JournalStatus,
     Note,
+    Place,
     Record,
     Stream,
 )
@@ -224,6 +225,7 @@ __all__ = [
     "Orders",
     "Outcome",
     "Phone",
+    "Place",
     "Plugin",
     "Point",
     "PointDirectory",

@@ -127,6 +127,15 @@ class JournalStatus(Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a reading lies: row of a frame of a stream, and whether the centre has that frame."""
+
+    stream: Stream
+    seq: int
+    row: int
+    acknowledged: bool
+
+
 class Journal(Protocol):
     """The gateway's durable log. `sync.buffer` is the one we ship."""
 
@@ -141,5 +150,8 @@ class Journal(Protocol):
 
     async def flush(self) -> None:
         """Return when all that was queued before is on disk."""
+
+    async def locate(self, point: int, time: int) -> Place | None:
+        """Where the reading of that local id and time lies; None when it is not on disk (now)."""
 
     def status(self) -> JournalStatus: ...
