@@ -88,9 +88,9 @@ class Resource(Generic[M]):
     search: tuple[str, ...] = ()
     verbs: Mapping[Op, str] = field(default_factory=dict)
     module: str = ""
-    subject: str = ""
     plugin: str = ""
     title: str = ""
+    subject: str = ""
     overrides: dict[Op, Handler] = field(default_factory=dict)
     actions: dict[str, Action] = field(default_factory=dict)
 
@@ -106,15 +106,15 @@ class Resource(Generic[M]):
         return fields(self.model)
 
     @property
+    def _subject(self) -> str:
+        return (self.subject or self.name).replace("-", "_")
+
+    @property
     def path(self) -> str:
         return f"/api/v1/{self.module or self.plugin}/{self.name}"
 
     def permission(self, op: Op) -> str:
         return f"{self.plugin}.{self._subject}.{self.verbs.get(op, _VERBS[op])}"
-
-    @property
-    def _subject(self) -> str:
-        return self.subject or self.name.replace("-", "_")
 
     def _struct(self, suffix: str, parts: list[Any], **kw: Any) -> type[msgspec.Struct]:
         table = self.model.__tablename__

@@ -17,7 +17,8 @@ NOBODYS = UUID(int=1)
 class Call:
     """One request that would be valid. permission: None = any signed-in caller.
 
-    template: its path as the document names it, where a place is not called `id`.
+    template: the path as it is described, where it has other places than `{id}`. free: the body
+    may have any field.
     """
 
     method: str
@@ -26,6 +27,7 @@ class Call:
     body: Any = None
     query: dict[str, str] | None = None
     template: str = ""
+    free: bool = False
 
     @property
     def name(self) -> str:
@@ -43,7 +45,7 @@ def calls(plugins: Iterable[Plugin]) -> Iterator[Call]:
             if endpoint.public:
                 continue
             sign = endpoint.signature
-            path = template = f"/api/v1/{endpoint.module or plugin.name}/{endpoint.path}"
+            template = path = f"/api/v1/{endpoint.module or plugin.name}/{endpoint.path}"
             for name in sign.places:
                 path = path.replace(f"{{{name}}}", str(NOBODYS))
             query = {k: str(v) for k, v in sample(sign.params).items()} if sign.params else None
@@ -55,6 +57,7 @@ def calls(plugins: Iterable[Plugin]) -> Iterator[Call]:
                 body=body,
                 query=query,
                 template=template,
+                free=not hasattr(sign.body, "__struct_fields__"),
             )
         for resource in plugin.resources:
             resource.plugin = plugin.name

@@ -16,7 +16,6 @@ import os
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -24,6 +23,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from config.settings import Settings, Site
 from hub.contract import plugin as hooks
 from hub.contract.plugin import PROJECT, Role
 from hub.kernel.app import Hub
@@ -102,7 +102,4 @@ async def central(
 
 
 def _settings(folder: Path) -> Any:
-    return SimpleNamespace(
-        site=SimpleNamespace(runtime_root=str(folder)),
-        auth=SimpleNamespace(jwt_secret_key="", jwt_secret_key_previous="", access_minutes=15),
-    )
+    return Settings(site=Site(env="test", runtime_root=str(folder)))

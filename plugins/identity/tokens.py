@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -47,6 +48,11 @@ class Tokens:
         self.life = life
         self._keys = {_kid(k): OctKey.import_key(k) for k in (secret, previous) if k}
         self._current = _kid(secret)
+        self._secret = secret
+
+    def derived(self, purpose: bytes) -> bytes:
+        """A key for something else, which tells nothing about ours."""
+        return hmac.digest(self._secret, purpose, "sha256")
 
     def access(
         self, user: UUID, session: UUID, tenant: UUID, version: int, now: dt.datetime
@@ -101,6 +107,11 @@ def new_refresh(session: UUID) -> str:
     return base64.urlsafe_b64encode(session.bytes + os.urandom(32)).decode()
 
 
+def new_secret() -> str:
+    """32 random bytes as text."""
+    return secrets.token_urlsafe(32)
+
+
 def session_of(refresh: str) -> UUID | None:
     """The session that a refresh token belongs to, if it has the right form."""
     try:
@@ -116,6 +127,7 @@ def digest(text: str) -> str:
 
 def secret_file(path: Path) -> bytes:
     """The secret kept in a file that only we can read, made at first use."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
