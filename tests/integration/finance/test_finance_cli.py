@@ -19,8 +19,7 @@ def verified(dsn, folder):
     file.write_text(f"[database]\ndsn = {json.dumps(dsn)}\n")
     arguments = ["finance", "verify", "-c", str(file)]
     with ThreadPoolExecutor(1) as own:  # the command runs a loop of its own
-        found = own.submit(CliRunner().invoke, make_app("finance"), arguments).result()
-    return found
+        return own.submit(CliRunner().invoke, make_app("finance"), arguments).result()
 
 
 async def test_the_auditor_is_told_what_was_changed(books, migrated, tmp_path):
