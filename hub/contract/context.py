@@ -11,11 +11,11 @@ from uuid import UUID
 import msgspec
 
 from .errors import Forbidden, NoService
+from .key import Key
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from .services import Key
 
 T = TypeVar("T")
 Clock = Callable[[], dt.datetime]
@@ -111,6 +111,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     language: str = "en"
     secure: bool = False
+    idempotency_key: str = ""
     cookies: Mapping[str, str] = {}
 
 
@@ -180,6 +181,14 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
     path: str = "/"
     max_age: int | None = None
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is a file."""
+
+    name: str
+    media_type: str
+    data: bytes
 
 
 class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from typing import Any
 from hub.contract.context import Clock, utcnow
 from hub.contract.plugin import Plugin, Role, hookimpl
 
-from .app import UNIT, Hub
+from .app import NEWS, UNIT, Hub
+from .bulletin import Bulletin
 from .bus import BUS, Bus
 from .database import DATABASE, Database, embedded
 from .migrate import upgrade
@@ -43,12 +44,10 @@ async def foundation(
             if folder is None:
                 raise ValueError("no database: give a DSN, or a folder for an embedded one")
             dsn = await stack.enter_async_context(embedded(folder))
-        for plugin in plugins:
-            for resource in plugin.resources:
-                resource.plugin = plugin.name
         await asyncio.to_thread(upgrade, dsn, plugins)
         database = await stack.enter_async_context(Database(dsn, size=size))
         hub.provide(DATABASE, database)
+        hub.provide(NEWS, await stack.enter_async_context(Bulletin(dsn).running()))
         rates = Rates(database.pool)
         hub.provide(RATES, rates)
         await stack.enter_async_context(rates.running())

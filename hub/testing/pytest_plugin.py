@@ -13,6 +13,7 @@ import contextlib
 import datetime as dt
 import importlib
 import os
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,17 +46,20 @@ class FrozenClock:
 
 @pytest.fixture(scope="session")
 def busbar_modules() -> tuple[str, ...]:
-    return ("plugins.identity", "plugins.scada")
+    return ("plugins.identity", "plugins.scada", "plugins.finance")
 
 
 @pytest.fixture(scope="session")
 def busbar_template(postgres: str, busbar_modules: tuple[str, ...]) -> str:
     """Name of a migrated database that each test gets a copy of."""
+    name = f"busbar_{zlib.crc32(' '.join(busbar_modules).encode()):08x}"
     with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE busbar_template")
-    dsn = psycopg.conninfo.make_conninfo(postgres, dbname="busbar_template")
+        known = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        if known is None:
+            admin.execute(f'CREATE DATABASE "{name}"')
+    dsn = psycopg.conninfo.make_conninfo(postgres, dbname=name)
     upgrade(dsn, [importlib.import_module(m).hub_plugin() for m in busbar_modules])
-    return "busbar_template"
+    return name
 
 
 @pytest.fixture
