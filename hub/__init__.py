@@ -79,6 +79,7 @@ from hub.contract.journal import (
     Note,
     Record,
     Stream,
+    SwitchTold,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.orders import (
@@ -250,6 +251,7 @@ __all__ = [
     "Stream",
     "Strings",
     "Subscriber",
+    "SwitchTold",
     "TimedOut",
     "TooLarge",
     "TooMany",
