@@ -183,9 +183,8 @@ def serve_network(
             unit = _breaker(feeder, profiles)
             devices = [feeder.head, *(device for _, device in feeder.customers)]
             units = [Unit(profiles.find(device.profile)) for device in devices]
-            names = [device.name for device in devices]
+            names = [*(device.name for device in devices), feeder.breaker]
             server = Server(dict(enumerate((*units, unit), 1)), host, _port(port, len(outlets)))
-            names = [*names, feeder.breaker]
             outlets.append(Outlet(feeder.name, server, names, substation.name, _roles(feeder)))
             breakers.append((feeder, unit))
             shown += zip(devices, units, strict=True)
