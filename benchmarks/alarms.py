@@ -3,7 +3,7 @@
 10,000 points with four limits each; blocks of 100 and of 5,000 readings; a quiet plant, then one in
 which every hundredth reading changes an alarm.
 
-    python -m benchmarks.alarms
+    python -m benchmarks alarms
 """
 
 import asyncio
@@ -52,7 +52,7 @@ def rate(target: Points, work: list[ReadingBatch]) -> float:
     return count / passed
 
 
-async def main() -> None:
+async def run() -> None:
     clock, known = Clock(), points()
     print(f"{'block':>6} {'changes':>8} {'without/s':>12} {'with/s':>12} {'ratio':>6}  at 40,000/s")
     for size in (100, 5_000):
@@ -75,5 +75,5 @@ async def main() -> None:
             )
 
 
-if __name__ == "__main__":
-    asyncio.run(main())
+def main() -> None:
+    asyncio.run(run())

@@ -14,6 +14,7 @@ from .controls import commands, controls, device_command, follow_commands
 from .device_views import device_readings, device_status
 from .directory import Directory
 from .events import EVENTS
+from .gateways import gateway_moved
 from .maintenance import device_maintenance, station_maintenance
 from .models import DataPoint, Device, Station, StationLink
 from .readings import aggregate, history, live, watch
@@ -67,6 +68,7 @@ def hub_plugin() -> Plugin:
         actions=(live, history, aggregate, export_readings, energy_report, device_command),
         rooms=(watch, follow_alarms, follow_commands),
         events=EVENTS,
+        subscribers=(gateway_moved,),
         permissions={
             "scada.readings.read": "See measured values",
             "scada.alarms.force_close": "Close alarms whose condition is still there",
