@@ -80,6 +80,7 @@ from hub.contract.journal import (
     Place,
     Record,
     Stream,
+    SwitchTold,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.orders import (
@@ -252,6 +253,7 @@ __all__ = [
     "Stream",
     "Strings",
     "Subscriber",
+    "SwitchTold",
     "TimedOut",
     "TooLarge",
     "TooMany",

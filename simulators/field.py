@@ -53,8 +53,11 @@ class Outlet:
         profile = unit.profile.code
         device: dict[str, Any] = {"name": name, "profile": profile, "unit": number, "every": every}
         if self.station:
-            role = self.roles.get(name, "")
-            device |= {"station": self.station, "role": role, "alarms": ALARMS.get(profile, {})}
+            device["station"] = self.station
+            if name in self.roles:
+                device["role"] = self.roles[name]
+            if profile in ALARMS:
+                device["alarms"] = ALARMS[profile]
         return device
 
 

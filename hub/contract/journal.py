@@ -88,6 +88,15 @@ class CommandDone(Record, frozen=True, tag="command"):
     detail: str = ""
 
 
+class SwitchTold(Record, frozen=True, tag="switch"):
+    """A switch moved."""
+
+    device: str
+    point: str
+    old: float
+    new: float
+
+
 class CommandState(enum.StrEnum):
     """How far a command of the centre is. unknown: sent, and nobody can say what came of it."""
 
