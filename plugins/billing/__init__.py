@@ -1,0 +1,1 @@
+"""Tariffs, and what a use of electricity costs by them."""
