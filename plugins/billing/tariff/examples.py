@@ -22,7 +22,6 @@ from .published import Published, convert
 from .usage import Bill, Usage
 from .version import Version
 
-
 Figure = Callable[["Example", Published], Decimal]
 
 

@@ -53,7 +53,7 @@ def local(starts: Ints, zone: str) -> Ints:
         return starts
     at, values = offsets(zone, int(starts.min()) // DAY, int(starts.max()) // DAY)
     if len(values) == 1:
-        return np.add(starts, values[0])
+        return np.asarray(starts + values[0], np.int64)
     wall: Ints = starts + values[np.searchsorted(at, starts, side="right") - 1]
     return wall
 
