@@ -91,6 +91,8 @@ async def central(
         plugin = module.hub_plugin()
         manager.register(module, plugin.name)
         plugins[plugin.name] = plugin
+        for resource in plugin.resources:
+            resource.plugin = plugin.name
     hub = Hub(_settings(tmp_path), Role.CENTRAL, plugins, manager)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(foundation(hub, migrated, size=4, clock=clock))
