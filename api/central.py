@@ -38,6 +38,7 @@ async def served(hub: Hub) -> AsyncIterator[None]:
     )
     runner = web.AppRunner(build(hub, options), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
+    assert runner.server is not None  # noqa: S101 - set up above
     server: asyncio.Server | None = None
     try:
         listening = runner.server

@@ -77,8 +77,10 @@ from hub.contract.journal import (
     Journal,
     JournalStatus,
     Note,
+    Place,
     Record,
     Stream,
+    SwitchTold,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.orders import (
@@ -224,6 +226,7 @@ __all__ = [
     "Orders",
     "Outcome",
     "Phone",
+    "Place",
     "Plugin",
     "Point",
     "PointDirectory",
@@ -250,6 +253,7 @@ __all__ = [
     "Stream",
     "Strings",
     "Subscriber",
+    "SwitchTold",
     "TimedOut",
     "TooLarge",
     "TooMany",
