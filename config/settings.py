@@ -4,6 +4,7 @@ Order: what stands here, `config/default.toml`, the given files, the environment
 set by `BUSBAR_<SECTION>__<KEY>`; lists and tables are given as JSON there.
 """
 
+import ipaddress
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -99,6 +100,12 @@ class Auth(Section, frozen=True):
     encryption_key: str = ""
 
 
+class Http(Section, frozen=True):
+    """Requests to servers outside. allow: networks beyond the public Internet, for plain HTTP too."""
+
+    allow: tuple[str, ...] = ()
+
+
 class Plugins(Section, frozen=True):
     """modules: further packages with `hub_plugin`, by import name."""
 
@@ -118,6 +125,7 @@ class Settings(Section, frozen=True):
     log: Log = Log()
     database: Database = Database()
     auth: Auth = Auth()
+    http: Http = Http()
     plugins: Plugins = Plugins()
     plugin: dict[str, dict[str, Any]] = {}
     channels: tuple[dict[str, Any], ...] = ()
@@ -186,6 +194,11 @@ def _together(settings: Settings) -> list[Fault]:
             faults.append(
                 Fault(("auth", "jwt_secret_key"), "too short: at least 32 characters in production")
             )
+    for number, network in enumerate(settings.http.allow):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            faults.append(Fault(("http", "allow", number), f"{error}: give a network as a.b.c.d/n"))
     if settings.central.url and not settings.central.url.startswith(("http://", "https://")):
         faults.append(Fault(("central", "url"), "must begin with https:// or http://"))
     if settings.api.technician and not settings.api.technician.startswith("$argon2id$"):

@@ -50,7 +50,8 @@ from hub.contract.errors import (
     Unavailable,
     Unsupported,
 )
-from hub.contract.events import Happened, Subscriber, subscribe
+from hub.contract.events import Happened, Replayer, Subscriber, subscribe
+from hub.contract.http import AddressRefused, HttpAnswer, HttpClient
 from hub.contract.journal import (
     Catalogue,
     CatalogueEntry,
@@ -77,8 +78,20 @@ from hub.contract.readings import (
     Validity,
     quality,
 )
-from hub.contract.services import DIRECTORY, JOURNAL, STORE, UNIT, Key
+from hub.contract.services import (
+    DIRECTORY,
+    HTTP,
+    JOURNAL,
+    REPLAYER,
+    SIGNALS,
+    STORE,
+    UNIT,
+    VAULT,
+    Key,
+)
+from hub.contract.signals import Signals
 from hub.contract.telemetry import Aggregate, Bucket, PointDirectory, ReadingStore
+from hub.contract.vault import Vault
 
 if TYPE_CHECKING:
     from hub.contract.model import Base, Entity, SoftDelete, col, ref
@@ -112,11 +125,16 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTORY",
     "GOOD",
+    "HTTP",
     "JOURNAL",
     "LOST",
+    "REPLAYER",
+    "SIGNALS",
     "STORE",
     "UNIT",
+    "VAULT",
     "Actor",
+    "AddressRefused",
     "Aggregate",
     "AuthError",
     "Authenticator",
@@ -153,6 +171,8 @@ __all__ = [
     "Gap",
     "GapCause",
     "Happened",
+    "HttpAnswer",
+    "HttpClient",
     "HubError",
     "Id",
     "Instant",
@@ -190,6 +210,7 @@ __all__ = [
     "ReadingStore",
     "ReadingType",
     "Record",
+    "Replayer",
     "Reply",
     "Resource",
     "Result",
@@ -197,6 +218,7 @@ __all__ = [
     "Room",
     "Scope",
     "Session",
+    "Signals",
     "Small",
     "SoftDelete",
     "Stale",
@@ -213,6 +235,7 @@ __all__ = [
     "Unsupported",
     "UtcDateTime",
     "Validity",
+    "Vault",
     "Wh",
     "Zone",
     "action",

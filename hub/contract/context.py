@@ -15,6 +15,7 @@ from .errors import Forbidden
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from .http import HttpClient
     from .services import Key
 
 T = TypeVar("T")
@@ -152,6 +153,14 @@ class Ctx:
         except KeyError:
             raise LookupError(f"no service provides {key.name!r} in this process") from None
         return service
+
+
+    @property
+    def http(self) -> "HttpClient":
+        """The client for servers outside."""
+        from .services import HTTP  # noqa: PLC0415  -- services name this module's types
+
+        return self.get(HTTP)
 
 
 class UnitOfWork(Protocol):

@@ -3,8 +3,12 @@
 from typing import Generic, TypeVar
 
 from .context import UnitOfWork
+from .events import Replayer
+from .http import HttpClient
 from .journal import Journal
+from .signals import Signals
 from .telemetry import PointDirectory, ReadingStore
+from .vault import Vault
 
 T = TypeVar("T")
 
@@ -23,3 +27,7 @@ JOURNAL = Key[Journal]("journal")
 STORE = Key[ReadingStore]("readings")
 DIRECTORY = Key[PointDirectory]("points")
 UNIT = Key[UnitOfWork]("unit of work")
+HTTP = Key[HttpClient]("http client")
+SIGNALS = Key[Signals]("signals")
+VAULT = Key[Vault]("vault")
+REPLAYER = Key[Replayer]("replayer of events")

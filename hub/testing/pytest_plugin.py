@@ -100,5 +100,9 @@ async def central(
 def _settings(folder: Path) -> Any:
     return SimpleNamespace(
         site=SimpleNamespace(runtime_root=str(folder)),
-        auth=SimpleNamespace(jwt_secret_key="", jwt_secret_key_previous="", access_minutes=15),
+        auth=SimpleNamespace(
+            jwt_secret_key="", jwt_secret_key_previous="", access_minutes=15, encryption_key=""
+        ),
+        http=SimpleNamespace(allow=("127.0.0.0/8",)),
+        plugin={},
     )
