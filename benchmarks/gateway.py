@@ -129,7 +129,8 @@ def write_config(folder: Path, ports: list[int], centre: int) -> Path:
     profile = folder / "profiles" / "bench" / "counter.toml"
     profile.parent.mkdir(parents=True)
     rows = "".join(
-        f'[[points]]\nname = "r{n}"\naddress = "hr:{n}"\ntype = "uint16"\ndescription = "times read"\n'
+        f'[[points]]\nname = "r{n}"\naddress = "hr:{n}"\ntype = "uint16"\n'
+        'description = "times read"\n'
         for n in range(REGISTERS)
     )
     head = (
