@@ -101,7 +101,7 @@ class Auth(Section, frozen=True):
 
 
 class Http(Section, frozen=True):
-    """Requests to servers outside. allow: networks beyond the public Internet, for plain HTTP too."""
+    """Requests to servers outside. allow: networks beyond the Internet, by plain HTTP too."""
 
     allow: tuple[str, ...] = ()
 

@@ -154,7 +154,6 @@ class Ctx:
             raise LookupError(f"no service provides {key.name!r} in this process") from None
         return service
 
-
     @property
     def http(self) -> "HttpClient":
         """The client for servers outside."""

@@ -29,9 +29,9 @@ class Subscriber:
     """A handler of events whose type matches one of `patterns` (`user.*`, `*`).
 
     It runs once per event, in a transaction of the event's tenant that also notes that it ran: what
-    it writes is written exactly once. What it does outside of the database may be done again. batch:
-    above 1, the handler is given up to so many events of one tenant at a time, as a list; when it
-    fails on several they are tried again one by one.
+    it writes is written exactly once. What it does outside of the database may be done again.
+    batch: above 1, the handler is given up to so many events of one tenant at a time, as a list;
+    when it fails on several they are tried again one by one.
     """
 
     name: str

@@ -5,10 +5,10 @@ from typing import Protocol
 
 import msgspec
 
-from .errors import HubError
+from .errors import Invalid
 
 
-class AddressRefused(HubError):
+class AddressRefused(Invalid):
     """The address is not one that this hub may connect to."""
 
     code = "address_refused"
@@ -40,7 +40,7 @@ class HttpClient(Protocol):
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
-        timeout: float = 15.0,
+        timeout: float = 15.0,  # noqa: ASYNC109  -- the peer's limit, part of what fails
         limit: int = 1 << 20,
     ) -> HttpAnswer:
         """Raises Invalid, AddressRefused, TimedOut (seconds in all) or LinkError."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from .context import Actor, Credentials
+from .context import Actor, Credentials, Event
 from .driver import Command, Driver
 from .endpoint import Endpoint, Room
 from .events import Subscriber
@@ -62,7 +62,7 @@ class Plugin:
     urls: tuple[str, ...] = ()
     resources: "tuple[Resource[Any], ...]" = ()
     actions: tuple[Endpoint, ...] = ()
-    events: tuple[type, ...] = ()
+    events: tuple[type[Event], ...] = ()
     subscribers: tuple[Subscriber, ...] = ()
     jobs: tuple[Any, ...] = ()
     schedules: tuple[Any, ...] = ()

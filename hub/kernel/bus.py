@@ -175,7 +175,8 @@ class Bus:
         return True
 
     async def _claim(self, ctx: Ctx) -> Sequence[RowMapping]:
-        first = (await ctx.db.execute(_due(ctx, self._subscribers).limit(1))).mappings().all()
+        found = await ctx.db.execute(_due(ctx, self._subscribers).limit(1))
+        first: Sequence[RowMapping] = found.mappings().all()
         batch = self._subscribers[first[0]["subscriber"]].batch if first else 1
         if batch == 1 or first[0]["attempts"]:
             return first
@@ -282,9 +283,7 @@ class Bus:
             again = {"state": "due", "attempts": 0, "due_at": ctx.clock()}
             statement = postgresql.insert(Delivery).values(rows)
             await ctx.db.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["event", "subscriber"], set_=again
-                )
+                statement.on_conflict_do_update(index_elements=["event", "subscriber"], set_=again)
             )
             self._told()
         return len(rows)

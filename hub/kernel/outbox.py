@@ -82,7 +82,7 @@ class Delivery(Base):
 
 
 class Attempt(Base):
-    """One run of a subscriber on one event. status: success, failed, dead (the last that failed)."""
+    """One run of a subscriber on one event. status: success, failed, dead (the last one)."""
 
     __tablename__ = "hub_attempt"
     __table_args__ = (Index(None, "tenant", "event"), Index(None, "tenant", "started_at"))

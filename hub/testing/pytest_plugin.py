@@ -29,6 +29,8 @@ from hub.kernel.app import Hub
 from hub.kernel.central import foundation
 from hub.kernel.migrate import upgrade
 
+MODULES = ("plugins.identity", "plugins.scada", "plugins.events")
+
 
 class FrozenClock:
     """A clock that only goes when told; it begins at the real time."""
@@ -45,17 +47,18 @@ class FrozenClock:
 
 @pytest.fixture(scope="session")
 def busbar_modules() -> tuple[str, ...]:
-    return ("plugins.identity", "plugins.scada")
+    return MODULES
 
 
 @pytest.fixture(scope="session")
 def busbar_template(postgres: str, busbar_modules: tuple[str, ...]) -> str:
     """Name of a migrated database that each test gets a copy of."""
+    name = f"template{os.urandom(6).hex()}"  # other folders may load other plugins
     with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE busbar_template")
-    dsn = psycopg.conninfo.make_conninfo(postgres, dbname="busbar_template")
+        admin.execute(f'CREATE DATABASE "{name}"')
+    dsn = psycopg.conninfo.make_conninfo(postgres, dbname=name)
     upgrade(dsn, [importlib.import_module(m).hub_plugin() for m in busbar_modules])
-    return "busbar_template"
+    return name
 
 
 @pytest.fixture
