@@ -52,6 +52,17 @@ from hub.contract.errors import (
 )
 from hub.contract.events import Happened, Replayer, Subscriber, subscribe
 from hub.contract.http import AddressRefused, HttpAnswer, HttpClient
+from hub.contract.jobs import (
+    Cancelled,
+    Job,
+    Jobs,
+    NoParams,
+    Permanent,
+    Queue,
+    Run,
+    Schedule,
+    job,
+)
 from hub.contract.journal import (
     Catalogue,
     CatalogueEntry,
@@ -80,7 +91,9 @@ from hub.contract.readings import (
 )
 from hub.contract.services import (
     DIRECTORY,
+    DSN,
     HTTP,
+    JOBS,
     JOURNAL,
     REPLAYER,
     SIGNALS,
@@ -124,8 +137,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIRECTORY",
+    "DSN",
     "GOOD",
     "HTTP",
+    "JOBS",
     "JOURNAL",
     "LOST",
     "REPLAYER",
@@ -145,6 +160,7 @@ __all__ = [
     "Bucket",
     "Caller",
     "Can",
+    "Cancelled",
     "Catalogue",
     "CatalogueEntry",
     "Cause",
@@ -177,6 +193,8 @@ __all__ = [
     "Id",
     "Instant",
     "Invalid",
+    "Job",
+    "Jobs",
     "Journal",
     "JournalStatus",
     "Json",
@@ -192,12 +210,14 @@ __all__ = [
     "MicroPrice",
     "Minor",
     "Name",
+    "NoParams",
     "NoResponse",
     "Node",
     "NotFound",
     "Note",
     "Op",
     "Outcome",
+    "Permanent",
     "Phone",
     "Plugin",
     "Point",
@@ -205,6 +225,7 @@ __all__ = [
     "PointSpec",
     "Prose",
     "ProtocolError",
+    "Queue",
     "Rate",
     "ReadingBatch",
     "ReadingStore",
@@ -216,6 +237,8 @@ __all__ = [
     "Result",
     "Role",
     "Room",
+    "Run",
+    "Schedule",
     "Scope",
     "Session",
     "Signals",
@@ -242,6 +265,7 @@ __all__ = [
     "col",
     "grants",
     "hookimpl",
+    "job",
     "measurements",
     "permits",
     "quality",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from .http import HttpClient
+    from .jobs import Jobs
     from .services import Key
 
 T = TypeVar("T")
@@ -160,6 +161,13 @@ class Ctx:
         from .services import HTTP  # noqa: PLC0415  -- services name this module's types
 
         return self.get(HTTP)
+
+    @property
+    def jobs(self) -> "Jobs":
+        """Starts work in the background."""
+        from .services import JOBS  # noqa: PLC0415  -- services name this module's types
+
+        return self.get(JOBS)
 
 
 class UnitOfWork(Protocol):

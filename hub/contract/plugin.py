@@ -19,6 +19,7 @@ from .context import Actor, Credentials, Event
 from .driver import Command, Driver
 from .endpoint import Endpoint, Room
 from .events import Subscriber
+from .jobs import Job, Schedule
 from .services import Key
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class Plugin:
     actions: tuple[Endpoint, ...] = ()
     events: tuple[type[Event], ...] = ()
     subscribers: tuple[Subscriber, ...] = ()
-    jobs: tuple[Any, ...] = ()
-    schedules: tuple[Any, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     permissions: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: type | None = None

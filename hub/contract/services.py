@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 from .context import UnitOfWork
 from .events import Replayer
 from .http import HttpClient
+from .jobs import Jobs
 from .journal import Journal
 from .signals import Signals
 from .telemetry import PointDirectory, ReadingStore
@@ -31,3 +32,5 @@ HTTP = Key[HttpClient]("http client")
 SIGNALS = Key[Signals]("signals")
 VAULT = Key[Vault]("vault")
 REPLAYER = Key[Replayer]("replayer of events")
+JOBS = Key[Jobs]("jobs")
+DSN = Key[str]("address of the database, as the application's role")

@@ -11,7 +11,7 @@ from typing import Any
 
 from hub.contract.context import Clock, utcnow
 from hub.contract.plugin import Plugin, Role, hookimpl
-from hub.contract.services import HTTP, REPLAYER, SIGNALS, VAULT
+from hub.contract.services import DSN, HTTP, REPLAYER, SIGNALS, VAULT
 
 from .app import UNIT, Hub
 from .bus import BUS, Bus
@@ -71,6 +71,7 @@ async def _shared(hub: Hub, database: Database) -> AsyncIterator[None]:
     runtime = Path(hub.settings.site.runtime_root)
     key = await asyncio.to_thread(key_of, hub.settings.auth.encryption_key, runtime)
     hub.provide(VAULT, AesVault(key))
+    hub.provide(DSN, database.app_dsn)
     signals = PgSignals(database.app_dsn)
     hub.provide(SIGNALS, signals)
     async with Http(hub.settings.http.allow) as http, signals.running():

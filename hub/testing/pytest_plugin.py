@@ -29,7 +29,7 @@ from hub.kernel.app import Hub
 from hub.kernel.central import foundation
 from hub.kernel.migrate import upgrade
 
-MODULES = ("plugins.identity", "plugins.scada", "plugins.events")
+MODULES = ("plugins.identity", "plugins.scada", "plugins.events", "plugins.jobs")
 
 
 class FrozenClock:

@@ -109,7 +109,7 @@ def send(central, settle):
         sender = Sender(central.get(UNIT), central.get(HTTP), central.get(SIGNALS), **options)
         go = asyncio.Event()
         async with sender.running(go):
-            while await sender.claim() or sender._requests or sender._results:  # noqa: ASYNC110
+            while await sender.claim() or sender._requests or sender._results:
                 await asyncio.sleep(0.02)
         await settle()
 
