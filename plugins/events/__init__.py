@@ -12,6 +12,7 @@ from hub import HTTP, SIGNALS, UNIT, Plugin, hookimpl
 
 from .fanout import spread
 from .happenings import EVENTS
+from .live import watch
 from .log import TYPES, dead_letters, known, log, processing, types
 from .sender import Sender
 from .webhooks import attempts, deliveries, endpoints
@@ -34,6 +35,7 @@ def hub_plugin() -> Plugin:
         urls=("webhooks",),
         resources=(log, processing, dead_letters, endpoints, deliveries, attempts),
         actions=(types,),
+        rooms=(watch,),
         subscribers=(spread,),
         events=EVENTS,
         settings=Settings,

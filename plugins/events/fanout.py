@@ -17,6 +17,8 @@ from .models import Delivery, DeliveryState, Endpoint
 
 log = logging.getLogger(__name__)
 TOPIC = "events.webhooks"
+LIVE = "events.live"
+TOLD = 150  # ids in one signal
 
 
 def matches(patterns: Sequence[str], type_: str) -> bool:
@@ -56,6 +58,7 @@ def delivery(ctx: Ctx, endpoint: UUID, event: UUID, type_: str, body: bytes) -> 
 @subscribe("*", name="events.webhooks", batch=200)
 async def spread(ctx: Ctx, events: Sequence[Happened]) -> None:
     """Write the deliveries of these events."""
+    await _announce(ctx, events)
     found = await ctx.db.execute(
         select(Endpoint.id, Endpoint.event_types, Endpoint.filter).where(Endpoint.is_active)
     )
@@ -75,6 +78,13 @@ async def spread(ctx: Ctx, events: Sequence[Happened]) -> None:
     if rows:
         await ctx.db.execute(insert(Delivery), rows)
         await ctx.get(SIGNALS).tell(ctx, TOPIC)
+
+
+async def _announce(ctx: Ctx, events: Sequence[Happened]) -> None:
+    """Tell those who watch in any process which events there are."""
+    for start in range(0, len(events), TOLD):
+        idents = ",".join(str(e.id) for e in events[start : start + TOLD])
+        await ctx.get(SIGNALS).tell(ctx, LIVE, f"{ctx.actor.tenant} {idents}")
 
 
 def _test(endpoint: UUID, expression: Any) -> Any:

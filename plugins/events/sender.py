@@ -11,7 +11,7 @@ import logging
 import math
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 from uuid import UUID
@@ -69,6 +69,7 @@ class Lane:
         self.running = 0
         self.breaker = Breaker()
         self.pace = 0.05  # seconds a request takes, smoothed
+        self.more = False  # whether the last claim left something behind
 
     def room(self, now: float) -> int:
         """How many more to claim: about `AHEAD` seconds of work."""
@@ -140,7 +141,7 @@ class Sender:
             except Exception:
                 log.exception("webhooks wait", extra={"action": "webhooks.failed"})
                 found = 0
-            if not found:
+            if not found or not self._hungry():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL):
                         await self._wake.wait()
@@ -157,6 +158,7 @@ class Sender:
                 for job, revision in taken
                 if (lane := self._lanes.get(job.endpoint)) is None
                 or lane.target.revision != revision
+                or (lane.target.until is not None and lane.target.until <= ctx.clock())
             }
             fresh = await targets(ctx, stale) if stale else []
         for target in fresh:
@@ -166,9 +168,18 @@ class Sender:
             if lane := self._lanes.get(job.endpoint):
                 job.until = now + self._lease
                 lane.queue.append(job)
-        for ident in {job.endpoint for job, _ in taken}:
+        counts = Counter(job.endpoint for job, _ in taken)
+        for ident, lane in self._lanes.items():
+            if offered := room.get(ident, FIRST):
+                lane.more = counts[ident] >= offered
+        for ident in counts:
             self._feed(ident)
         return len(taken)
+
+    def _hungry(self) -> bool:
+        """Whether some lane should be given more at once."""
+        now = asyncio.get_running_loop().time()
+        return any(lane.more and lane.room(now) for lane in self._lanes.values())
 
     def _forget(self, now: float) -> None:
         """Drop lanes that have nothing to do and nothing to remember."""
@@ -209,7 +220,7 @@ class Sender:
         )
         self._finished.set()
         self._feed(lane.target.id)
-        if lane.room(now):
+        if lane.more and lane.room(now):
             self._wake.set()
 
     async def _writes(self) -> None:

@@ -88,7 +88,10 @@ class Job(msgspec.Struct, kw_only=True):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach a receiver, as of one revision of it. secrets: the newest first."""
+    """How to reach a receiver, as of one revision of it. secrets: the newest first.
+
+    until: when one of them ends.
+    """
 
     id: UUID
     revision: int
@@ -96,6 +99,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     timeout: float
     secrets: tuple[str, ...]
+    until: dt.datetime | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +127,7 @@ def target(row: Endpoint, vault: Vault, now: dt.datetime) -> Target:
         headers=row.headers,
         timeout=float(row.timeout_s),
         secrets=tuple(vault.unseal(s, place(row.id)) for s in sealed),
+        until=row.previous_until if len(sealed) > 1 else None,
     )
 
 
