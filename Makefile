@@ -18,7 +18,7 @@ run: setup
 	$(BIN)/busbar up --simulate
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: setup
 	$(BIN)/ruff format --check .
