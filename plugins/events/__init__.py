@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from hub import HTTP, SIGNALS, UNIT, Plugin, hookimpl
 
+from .cleaning import DAILY, clean
 from .fanout import spread
 from .happenings import EVENTS
 from .live import watch
@@ -38,6 +39,8 @@ def hub_plugin() -> Plugin:
         rooms=(watch,),
         subscribers=(spread,),
         events=EVENTS,
+        jobs=(clean,),
+        schedules=(DAILY,),
         settings=Settings,
         migrations=Path(__file__).parent / "migrations",
     )

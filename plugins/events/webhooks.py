@@ -15,6 +15,7 @@ from hub import SIGNALS, VAULT, Ctx, Happened, Invalid, Op, Resource, uuid7
 from .expressions import compile_
 from .fanout import TOPIC, delivery, envelope
 from .models import Attempt, Delivery, DeliveryState, Endpoint
+from .rules import Outcome
 from .sender import attempt
 from .signing import RESERVED, new_secret
 from .store import Job, place, target
@@ -164,21 +165,7 @@ async def test(ctx: Ctx, row: Endpoint) -> Tried:
         attempts=0,
     )
     outcome = await attempt(ctx.http, known, job, int(time.time()))
-    made.status = DeliveryState.SUCCESS if outcome.ok else DeliveryState.DEAD
-    made.attempts, made.next_at, made.completed_at = 1, None, ctx.clock()
-    made.response_status, made.error = outcome.status, outcome.error
-    ctx.db.add(made)
-    ctx.db.add(
-        Attempt(
-            delivery_id=made.id,
-            endpoint_id=row.id,
-            number=1,
-            duration_ms=outcome.duration_ms,
-            response_status=outcome.status,
-            response_body=outcome.body,
-            error=outcome.error,
-        )
-    )
+    _keep(ctx, made, outcome)
     return Tried(
         delivery_id=made.id,
         ok=outcome.ok,
@@ -186,6 +173,25 @@ async def test(ctx: Ctx, row: Endpoint) -> Tried:
         duration_ms=outcome.duration_ms,
         body=outcome.body,
         error=outcome.error,
+    )
+
+
+def _keep(ctx: Ctx, made: Delivery, outcome: Outcome) -> None:
+    """Note a test in the log; it says nothing about the receiver's health."""
+    made.status = DeliveryState.SUCCESS if outcome.ok else DeliveryState.DEAD
+    made.attempts, made.next_at, made.completed_at = 1, None, ctx.clock()
+    made.response_status, made.error = outcome.status, outcome.error
+    ctx.db.add(made)
+    ctx.db.add(
+        Attempt(
+            delivery_id=made.id,
+            endpoint_id=made.endpoint_id,
+            number=1,
+            duration_ms=outcome.duration_ms,
+            response_status=outcome.status,
+            response_body=outcome.body,
+            error=outcome.error,
+        )
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from hub import DSN, JOBS, SIGNALS, UNIT, ConfigError, Plugin, hookimpl
 
+from .cleaning import DAILY, clean
 from .happenings import EVENTS
 from .queue import TaskQueue
 from .resources import TASKS, cancel_mine, jobs, mine, queues, schedules, types
@@ -34,6 +35,8 @@ def hub_plugin() -> Plugin:
         resources=(jobs, schedules),
         actions=(mine, cancel_mine, types, queues),
         events=EVENTS,
+        jobs=(clean,),
+        schedules=(DAILY,),
         settings=Settings,
         migrations=Path(__file__).parent / "migrations",
     )

@@ -96,7 +96,6 @@ class TaskQueue:
         if not isinstance(given, kind.params):
             raise TypeError(f"job {kind.name} takes {kind.params.__name__}")
         now = ctx.clock()
-        later = at is not None and at > now
         values: dict[str, Any] = {
             "tenant": ctx.actor.tenant,
             "id": uuid7(),
@@ -108,7 +107,7 @@ class TaskQueue:
             "priority": kind.priority if priority is None else priority,
             "scheduled_at": at,
             "queue": kind.queue,
-            "status": State.SCHEDULED if later else State.PENDING,
+            "status": State.SCHEDULED if at and at > now else State.PENDING,
             "started_by": ctx.actor.id,
             "dedupe_key": key or None,
             "schedule_id": schedule,
@@ -117,12 +116,22 @@ class TaskQueue:
             insert(Task).values(values).on_conflict_do_nothing().returning(Task.id)
         )
         if made is None:
-            stmt = select(Task.id).where(
-                Task.tenant == ctx.actor.tenant, Task.dedupe_key == key, Task.status.in_(OPEN)
-            )
-            found: UUID | None = await ctx.db.scalar(stmt)
-            if found is None:  # it has ended in this moment
-                return await self.start(ctx, kind, given, at=at, priority=priority, key=key)
-            return found
+            found = await _open(ctx, key)
+            again: dict[str, Any] = {
+                "at": at,
+                "priority": priority,
+                "key": key,
+                "schedule": schedule,
+            }
+            return found or await self.start(ctx, kind, given, **again)  # it has just ended
         await ctx.get(SIGNALS).tell(ctx, TOPIC)
         return made
+
+
+async def _open(ctx: Ctx, key: str) -> UUID | None:
+    """The job of that key that waits or runs."""
+    stmt = select(Task.id).where(
+        Task.tenant == ctx.actor.tenant, Task.dedupe_key == key, Task.status.in_(OPEN)
+    )
+    found: UUID | None = await ctx.db.scalar(stmt)
+    return found

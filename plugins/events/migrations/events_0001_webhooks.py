@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 revision = "events_0001"
 down_revision = None
 branch_labels = ("events",)
-depends_on = "hub_0003"
+depends_on = "hub_0004"
 
 LOG = """
 CREATE VIEW events_log WITH (security_invoker = true) AS

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql
 revision = "jobs_0001"
 down_revision = None
 branch_labels = ("jobs",)
-depends_on = "hub_0003"
+depends_on = "hub_0004"
 
 
 def _queue() -> None:

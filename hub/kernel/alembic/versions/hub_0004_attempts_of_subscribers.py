@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "hub_0003"
+revision = "hub_0004"
 down_revision = "hub_0002"
 branch_labels = None
 depends_on = None
