@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
+from api import local_alarms
 from api.technician import Technician
 from hub.contract.errors import HubError, Invalid, NotFound
 from hub.kernel.app import JOURNAL, Hub
@@ -78,6 +79,7 @@ def make_app(hub: Hub) -> web.Application:
             web.post(f"{PREFIX}/trace/{{channel}}", switch_trace),
             web.get(f"{PREFIX}/trace/{{channel}}/stream", stream_trace),
             web.post(f"{PREFIX}/channels/{{channel}}/{{verb:restart|enable|disable}}", move),
+            *local_alarms.routes(PREFIX, HUB),
         ]
     )
     return app

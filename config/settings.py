@@ -4,9 +4,9 @@ Order: what stands here, `config/default.toml`, the given files, the environment
 set by `BUSBAR_<SECTION>__<KEY>`; lists and tables are given as JSON there.
 """
 
-import ipaddress
 import tomllib
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -65,13 +65,18 @@ class Buffer(Section, frozen=True):
 
 
 class Api(Section, frozen=True):
-    """technician: argon2id hash (`busbar hash-password`) that lets a person change a gateway."""
+    """technician: argon2id hash (`busbar hash-password`) that lets a person change a gateway.
+
+    trusted_proxies: addresses or networks. access_log: write logs/access.log below runtime_root.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8000
     technician: str = ""
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    rate_limit_profile: Literal["default", "strict", "bench"] = "default"
+    access_log: bool = False
 
 
 class Log(Section, frozen=True):
@@ -183,6 +188,14 @@ def _merge(base: dict[str, Any], more: Mapping[str, Any]) -> None:
             base[key] = value
 
 
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 def _together(settings: Settings) -> list[Fault]:
     """What no single key shows."""
     faults = []
@@ -194,9 +207,16 @@ def _together(settings: Settings) -> list[Fault]:
             faults.append(
                 Fault(("auth", "jwt_secret_key"), "too short: at least 32 characters in production")
             )
+    if settings.site.env == "production" and settings.api.rate_limit_profile == "bench":
+        faults.append(Fault(("api", "rate_limit_profile"), "bench is for load tests: remove it"))
+    faults += [
+        Fault(("api", "trusted_proxies"), f"{proxy!r} is neither an address nor a network")
+        for proxy in settings.api.trusted_proxies
+        if not _is_network(proxy)
+    ]
     for number, network in enumerate(settings.http.allow):
         try:
-            ipaddress.ip_network(network)
+            ip_network(network)
         except ValueError as error:
             faults.append(Fault(("http", "allow", number), f"{error}: give a network as a.b.c.d/n"))
     if settings.central.url and not settings.central.url.startswith(("http://", "https://")):

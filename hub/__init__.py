@@ -3,12 +3,25 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from hub.contract.alarms import (
+    Alarm,
+    AlarmKind,
+    AlarmStatus,
+    AlarmStep,
+    AlarmTold,
+    Limits,
+    Mark,
+    Mask,
+    Severity,
+    merged,
+)
 from hub.contract.context import (
     Actor,
     Caller,
     Cookie,
     Credentials,
     Ctx,
+    Download,
     Event,
     Reply,
     UnitOfWork,
@@ -52,6 +65,7 @@ from hub.contract.errors import (
 )
 from hub.contract.events import Happened, Replayer, Subscriber, subscribe
 from hub.contract.http import AddressRefused, HttpAnswer, HttpClient
+from hub.contract.ids import uuid7
 from hub.contract.jobs import (
     Cancelled,
     Job,
@@ -67,6 +81,8 @@ from hub.contract.journal import (
     Catalogue,
     CatalogueEntry,
     CommandDone,
+    CommandState,
+    CommandTold,
     DeviceState,
     Gap,
     GapCause,
@@ -77,6 +93,15 @@ from hub.contract.journal import (
     Stream,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
+from hub.contract.orders import (
+    AnyOrder,
+    Condition,
+    MarkAlarm,
+    MaskAlarms,
+    Operate,
+    Order,
+    Orders,
+)
 from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
 from hub.contract.readings import (
@@ -95,6 +120,8 @@ from hub.contract.services import (
     HTTP,
     JOBS,
     JOURNAL,
+    NEWS,
+    ORDERS,
     REPLAYER,
     SIGNALS,
     STORE,
@@ -103,7 +130,7 @@ from hub.contract.services import (
     Key,
 )
 from hub.contract.signals import Signals
-from hub.contract.telemetry import Aggregate, Bucket, PointDirectory, ReadingStore
+from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
 from hub.contract.vault import Vault
 
 if TYPE_CHECKING:
@@ -132,7 +159,6 @@ if TYPE_CHECKING:
         UtcDateTime,
         Wh,
         Zone,
-        uuid7,
     )
 
 __all__ = [
@@ -143,6 +169,8 @@ __all__ = [
     "JOBS",
     "JOURNAL",
     "LOST",
+    "NEWS",
+    "ORDERS",
     "REPLAYER",
     "SIGNALS",
     "STORE",
@@ -151,6 +179,12 @@ __all__ = [
     "Actor",
     "AddressRefused",
     "Aggregate",
+    "Alarm",
+    "AlarmKind",
+    "AlarmStatus",
+    "AlarmStep",
+    "AlarmTold",
+    "AnyOrder",
     "AuthError",
     "Authenticator",
     "Backoff",
@@ -168,6 +202,9 @@ __all__ = [
     "Code",
     "Command",
     "CommandDone",
+    "CommandState",
+    "CommandTold",
+    "Condition",
     "ConfigError",
     "Conflict",
     "Cookie",
@@ -177,6 +214,7 @@ __all__ = [
     "Day",
     "DeviceConfig",
     "DeviceState",
+    "Download",
     "Driver",
     "Email",
     "Endpoint",
@@ -201,21 +239,30 @@ __all__ = [
     "Key",
     "Kind",
     "Label",
+    "Limits",
     "Link",
     "LinkError",
     "Locale",
     "Locked",
+    "Mark",
+    "MarkAlarm",
+    "Mask",
+    "MaskAlarms",
     "Measured",
     "Measurement",
     "MicroPrice",
     "Minor",
     "Name",
+    "News",
     "NoParams",
     "NoResponse",
     "Node",
     "NotFound",
     "Note",
     "Op",
+    "Operate",
+    "Order",
+    "Orders",
     "Outcome",
     "Permanent",
     "Phone",
@@ -241,6 +288,7 @@ __all__ = [
     "Schedule",
     "Scope",
     "Session",
+    "Severity",
     "Signals",
     "Small",
     "SoftDelete",
@@ -267,6 +315,7 @@ __all__ = [
     "hookimpl",
     "job",
     "measurements",
+    "merged",
     "permits",
     "quality",
     "query",

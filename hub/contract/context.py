@@ -11,13 +11,13 @@ from uuid import UUID
 import msgspec
 
 from .errors import Forbidden
+from .http import HTTP, HttpClient
+from .jobs import JOBS, Jobs
+from .key import Key
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from .http import HttpClient
-    from .jobs import Jobs
-    from .services import Key
 
 T = TypeVar("T")
 Clock = Callable[[], dt.datetime]
@@ -81,7 +81,10 @@ def grants(held: frozenset[str], wanted: Collection[str]) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Who asks. kind: user, api_key, gateway, system. session: what signing out ends."""
+    """Who asks. kind: user, api_key, gateway, system. session: what signing out ends.
+
+    limits: so many requests in so many seconds, for who has figures of his own.
+    """
 
     id: str
     tenant: UUID
@@ -91,6 +94,7 @@ class Actor:
     roles: tuple[str, ...] = ()
     permissions: frozenset[str] = frozenset()
     expires: dt.datetime | None = None
+    limits: tuple[tuple[int, int], ...] = ()
 
     def may(self, permission: str) -> bool:
         return permits(self.permissions, permission)
@@ -109,6 +113,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     language: str = "en"
     secure: bool = False
+    idempotency_key: str = ""
     cookies: Mapping[str, str] = {}
 
 
@@ -156,17 +161,13 @@ class Ctx:
         return service
 
     @property
-    def http(self) -> "HttpClient":
+    def http(self) -> HttpClient:
         """The client for servers outside."""
-        from .services import HTTP  # noqa: PLC0415  -- services name this module's types
-
         return self.get(HTTP)
 
     @property
-    def jobs(self) -> "Jobs":
+    def jobs(self) -> Jobs:
         """Starts work in the background."""
-        from .services import JOBS  # noqa: PLC0415  -- services name this module's types
-
         return self.get(JOBS)
 
 
@@ -192,6 +193,14 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
     path: str = "/"
     max_age: int | None = None
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is a file."""
+
+    name: str
+    media_type: str
+    data: bytes
 
 
 class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from .errors import Invalid
+from .key import Key
 
 
 class AddressRefused(Invalid):
@@ -44,3 +45,6 @@ class HttpClient(Protocol):
         limit: int = 1 << 20,
     ) -> HttpAnswer:
         """Raises Invalid, AddressRefused, TimedOut (seconds in all) or LinkError."""
+
+
+HTTP = Key[HttpClient]("http client")

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from .errors import HubError
+from .key import Key
 
 if TYPE_CHECKING:
     from .context import Ctx
@@ -120,3 +121,6 @@ class Jobs(Protocol):
 
         at: not before. key: while a job of that key waits or runs, it is the answer instead.
         """
+
+
+JOBS = Key[Jobs]("jobs")

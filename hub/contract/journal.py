@@ -32,6 +32,8 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
     profile: str = ""
     driver: str = ""
     every: float | None = None
+    station: str = ""
+    role: str = ""
 
 
 class Catalogue(Record, frozen=True, tag="catalogue"):
@@ -83,6 +85,32 @@ class CommandDone(Record, frozen=True, tag="command"):
     key: str
     actor: str
     outcome: str
+    detail: str = ""
+
+
+class CommandState(enum.StrEnum):
+    """How far a command of the centre is. unknown: sent, and nobody can say what came of it."""
+
+    REQUESTED = "requested"
+    AWAITING_APPROVAL = "awaiting_approval"
+    QUEUED = "queued"
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+class CommandTold(Record, frozen=True, tag="command_state"):
+    """A step of a command that the centre gave. id: of the command."""
+
+    id: str
+    key: str
+    state: CommandState
+    outcome: str = ""
     detail: str = ""
 
 

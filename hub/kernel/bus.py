@@ -34,8 +34,9 @@ CHANNEL = "busbar_event"
 BATCH = 200
 ATTEMPTS = 8
 PAUSE = dt.timedelta(seconds=5)
-POLL = 1.0
-WORKERS = 3
+POLL = 5.0
+GATHER = 0.05  # one sweep for many commits
+WORKERS, SLICE = 3, 1.0
 LIMIT = 30.0  # seconds a handler may take
 _UNAUDITED = {"unaudited": True}
 
@@ -76,23 +77,25 @@ class Bus:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL):
                     await self._wake.wait()
+                    await asyncio.sleep(GATHER)
 
     async def _drain(self) -> None:
         """Spread and deliver until nothing is due; a slow handler leaves the other workers."""
-        while True:
-            spread = await self.spread()
-            async with asyncio.TaskGroup() as group:
-                workers = [group.create_task(self._deliver_all()) for _ in range(WORKERS)]
-            if not spread and not any(w.result() for w in workers):
-                return
+        more = True
+        while more:
+            more = await self.spread() >= BATCH
+            if await self.deliver():
+                more = True
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(WORKERS):
+                        group.create_task(self._deliver_all())
 
-    async def _deliver_all(self) -> bool:
+    async def _deliver_all(self) -> None:
         """Deliver what is due, but not for so long that new events wait to be spread."""
-        loop, done = asyncio.get_running_loop(), False
-        until = loop.time() + POLL
+        loop = asyncio.get_running_loop()
+        until = loop.time() + SLICE
         while loop.time() < until and await self.deliver():
-            done = True
-        return done
+            pass
 
     async def _listen(self) -> None:
         """Wake on other processes' news; their silence costs at most one poll."""

@@ -13,11 +13,13 @@ from hub.contract.context import Clock, utcnow
 from hub.contract.plugin import Plugin, Role, hookimpl
 from hub.contract.services import DSN, HTTP, REPLAYER, SIGNALS, VAULT
 
-from .app import UNIT, Hub
+from .app import NEWS, UNIT, Hub
+from .bulletin import Bulletin
 from .bus import BUS, Bus
 from .database import DATABASE, Database, embedded
 from .http import Http
 from .migrate import upgrade
+from .rates import RATES, Rates
 from .signals import PgSignals
 from .uow import Unit
 from .vault import AesVault, key_of
@@ -49,6 +51,10 @@ async def foundation(
         await asyncio.to_thread(upgrade, dsn, plugins)
         database = await stack.enter_async_context(Database(dsn, size=size))
         hub.provide(DATABASE, database)
+        hub.provide(NEWS, await stack.enter_async_context(Bulletin(dsn).running()))
+        rates = Rates(database.pool)
+        hub.provide(RATES, rates)
+        await stack.enter_async_context(rates.running())
         unit = Unit(database, clock, hub.services)
         hub.provide(UNIT, unit)
         bus = Bus(database, unit, (s for p in plugins for s in p.subscribers))

@@ -13,9 +13,9 @@ import contextlib
 import datetime as dt
 import importlib
 import os
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -23,13 +23,20 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from config.settings import Http, Settings, Site
 from hub.contract import plugin as hooks
 from hub.contract.plugin import PROJECT, Role
 from hub.kernel.app import Hub
 from hub.kernel.central import foundation
 from hub.kernel.migrate import upgrade
 
-MODULES = ("plugins.identity", "plugins.scada", "plugins.events", "plugins.jobs")
+MODULES = (
+    "plugins.identity",
+    "plugins.scada",
+    "plugins.finance",
+    "plugins.events",
+    "plugins.jobs",
+)
 
 
 class FrozenClock:
@@ -53,9 +60,11 @@ def busbar_modules() -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def busbar_template(postgres: str, busbar_modules: tuple[str, ...]) -> str:
     """Name of a migrated database that each test gets a copy of."""
-    name = f"template{os.urandom(6).hex()}"  # other folders may load other plugins
+    name = f"busbar_{zlib.crc32(' '.join(busbar_modules).encode()):08x}"
     with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')
+        known = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        if known is None:
+            admin.execute(f'CREATE DATABASE "{name}"')
     dsn = psycopg.conninfo.make_conninfo(postgres, dbname=name)
     upgrade(dsn, [importlib.import_module(m).hub_plugin() for m in busbar_modules])
     return name
@@ -89,6 +98,8 @@ async def central(
         module = importlib.import_module(name)
         plugin = module.hub_plugin()
         manager.register(module, plugin.name)
+        for resource in plugin.resources:
+            resource.plugin = plugin.name
         plugins[plugin.name] = plugin
     hub = Hub(_settings(tmp_path), Role.CENTRAL, plugins, manager)
     async with contextlib.AsyncExitStack() as stack:
@@ -101,11 +112,6 @@ async def central(
 
 
 def _settings(folder: Path) -> Any:
-    return SimpleNamespace(
-        site=SimpleNamespace(runtime_root=str(folder)),
-        auth=SimpleNamespace(
-            jwt_secret_key="", jwt_secret_key_previous="", access_minutes=15, encryption_key=""
-        ),
-        http=SimpleNamespace(allow=("127.0.0.0/8",)),
-        plugin={},
+    return Settings(
+        site=Site(env="test", runtime_root=str(folder)), http=Http(allow=("127.0.0.0/8",))
     )
