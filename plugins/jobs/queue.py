@@ -95,20 +95,9 @@ class TaskQueue:
         given = kind.params() if params is None else params
         if not isinstance(given, kind.params):
             raise TypeError(f"job {kind.name} takes {kind.params.__name__}")
-        now = ctx.clock()
-        values: dict[str, Any] = {
-            "tenant": ctx.actor.tenant,
-            "id": uuid7(),
-            "revision": 1,
-            "created_at": now,
-            "updated_at": now,
-            "job_type": kind.name,
+        values = _row(ctx, kind, at) | {
             "parameters": msgspec.to_builtins(given),
             "priority": kind.priority if priority is None else priority,
-            "scheduled_at": at,
-            "queue": kind.queue,
-            "status": State.SCHEDULED if at and at > now else State.PENDING,
-            "started_by": ctx.actor.id,
             "dedupe_key": key or None,
             "schedule_id": schedule,
         }
@@ -117,15 +106,28 @@ class TaskQueue:
         )
         if made is None:
             found = await _open(ctx, key)
-            again: dict[str, Any] = {
-                "at": at,
-                "priority": priority,
-                "key": key,
-                "schedule": schedule,
-            }
-            return found or await self.start(ctx, kind, given, **again)  # it has just ended
+            return found or await self.start(  # it has just ended
+                ctx, kind, given, at=at, priority=priority, key=key, schedule=schedule
+            )
         await ctx.get(SIGNALS).tell(ctx, TOPIC)
         return made
+
+
+def _row(ctx: Ctx, kind: Job, at: dt.datetime | None) -> dict[str, Any]:
+    """A job as it begins."""
+    now = ctx.clock()
+    return {
+        "tenant": ctx.actor.tenant,
+        "id": uuid7(),
+        "revision": 1,
+        "created_at": now,
+        "updated_at": now,
+        "job_type": kind.name,
+        "queue": kind.queue,
+        "scheduled_at": at,
+        "status": State.SCHEDULED if at and at > now else State.PENDING,
+        "started_by": ctx.actor.id,
+    }
 
 
 async def _open(ctx: Ctx, key: str) -> UUID | None:
