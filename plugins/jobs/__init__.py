@@ -15,7 +15,6 @@ from .cleaning import DAILY, clean
 from .happenings import EVENTS
 from .queue import TaskQueue
 from .resources import TASKS, cancel_mine, jobs, mine, queues, schedules, types
-from .worker import Workers
 
 __all__ = ["EVENTS"]
 
@@ -60,6 +59,8 @@ async def _working(hub: Any) -> AsyncIterator[None]:
     if not settings.work:
         yield
         return
+    from .worker import Workers
+
     name = f"{socket.gethostname()}-{getpid()}"
     workers = Workers(
         hub.get(UNIT), hub.get(SIGNALS), tasks, hub.get(DSN), name=name, schedules=schedules_
