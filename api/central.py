@@ -38,10 +38,13 @@ async def served(hub: Hub) -> AsyncIterator[None]:
     )
     runner = web.AppRunner(build(hub, options), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
+    assert runner.server is not None  # noqa: S101 - set up above
     server: asyncio.Server | None = None
     try:
+        listening = runner.server
+        assert listening is not None  # noqa: S101  -- `setup` has made it
         server = await asyncio.get_running_loop().create_server(
-            Patience(runner.server), settings.api.host, settings.api.port, backlog=1024
+            Patience(listening), settings.api.host, settings.api.port, backlog=1024
         )
         host, port = server.sockets[0].getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host

@@ -167,7 +167,7 @@ async def after(unit: UnitOfWork, actor: Actor) -> None:
 
 async def whole() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="busbar-bench-") as folder:
-        Path(folder).chmod(0o755)
+        await asyncio.to_thread(Path(folder).chmod, 0o755)
         async with embedded(Path(folder) / "postgres") as dsn:
             plugins = [
                 importlib.import_module(f"plugins.{n}").hub_plugin()

@@ -89,8 +89,10 @@ from hub.contract.journal import (
     Journal,
     JournalStatus,
     Note,
+    Place,
     Record,
     Stream,
+    SwitchTold,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.orders import (
@@ -266,6 +268,7 @@ __all__ = [
     "Outcome",
     "Permanent",
     "Phone",
+    "Place",
     "Plugin",
     "Point",
     "PointDirectory",
@@ -297,6 +300,7 @@ __all__ = [
     "Stream",
     "Strings",
     "Subscriber",
+    "SwitchTold",
     "TimedOut",
     "TooLarge",
     "TooMany",

@@ -53,8 +53,11 @@ class Outlet:
         profile = unit.profile.code
         device: dict[str, Any] = {"name": name, "profile": profile, "unit": number, "every": every}
         if self.station:
-            role = self.roles.get(name, "")
-            device |= {"station": self.station, "role": role, "alarms": ALARMS.get(profile, {})}
+            device["station"] = self.station
+            if name in self.roles:
+                device["role"] = self.roles[name]
+            if profile in ALARMS:
+                device["alarms"] = ALARMS[profile]
         return device
 
 
@@ -180,9 +183,8 @@ def serve_network(
             unit = _breaker(feeder, profiles)
             devices = [feeder.head, *(device for _, device in feeder.customers)]
             units = [Unit(profiles.find(device.profile)) for device in devices]
-            names = [device.name for device in devices]
+            names = [*(device.name for device in devices), feeder.breaker]
             server = Server(dict(enumerate((*units, unit), 1)), host, _port(port, len(outlets)))
-            names = [*names, feeder.breaker]
             outlets.append(Outlet(feeder.name, server, names, substation.name, _roles(feeder)))
             breakers.append((feeder, unit))
             shown += zip(devices, units, strict=True)

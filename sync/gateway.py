@@ -59,7 +59,7 @@ async def sending(hub: Hub, buffer: Buffer) -> AsyncIterator[Uplink]:
     if central.ca_file:
         context = ssl.create_default_context(cafile=central.ca_file)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
-        uplink = Uplink(buffer, HttpCarrier(session, central.url, central.key))
+        uplink = Uplink(buffer, HttpCarrier(session, central.url, central.key, central.timeout))
         tasks = [
             asyncio.create_task(uplink.run(), name="uplink"),
             asyncio.create_task(_obey(hub, session), name="live link"),

@@ -75,8 +75,7 @@ class Link:
                     except msgspec.MsgspecError as error:
                         _logger.warning("an order that we do not know", reason=str(error))
                         continue
-                    if isinstance(said, Give):
-                        tasks.create_task(self._obey(socket, said))
+                    tasks.create_task(self._obey(socket, said))
         self._suffer(f"the centre closed it ({socket.close_code})")
 
     async def _obey(self, socket: aiohttp.ClientWebSocketResponse, given: Give) -> None:

@@ -28,7 +28,7 @@ from hub.kernel.app import Route
 
 from .events import GatewayConnected, GatewayDisconnected
 from .gateways import Gate, Gateway
-from .wire_link import HEARTBEAT, LINK, MAX_MESSAGE, Give, Taken, encode, read_up
+from .wire_link import HEARTBEAT, LINK, MAX_MESSAGE, Give, encode, read_up
 
 TOPIC = "sync.orders"
 KEPT = dt.timedelta(days=30)  # an order that nobody came for
@@ -174,6 +174,5 @@ class LinkEndpoint:
             except msgspec.MsgspecError as error:
                 _logger.warning("a word that we do not know", reason=str(error))
                 continue
-            if isinstance(said, Taken):
-                async with self._pool.connection() as connection:
-                    await connection.execute(_TAKEN, (UUID(bytes=said.id), gateway))
+            async with self._pool.connection() as connection:
+                await connection.execute(_TAKEN, (UUID(bytes=said.id), gateway))

@@ -18,6 +18,7 @@ from hub import (
     GapCause,
     Note,
     PointDirectory,
+    SwitchTold,
     uuid7,
 )
 
@@ -47,7 +48,7 @@ async def record(
             return True
         case Gap():
             await _gap(connection, sender, told)
-        case DeviceState() | AlarmTold() | CommandTold():
+        case DeviceState() | AlarmTold() | CommandTold() | SwitchTold():
             await _pass_on(connection, directory, sender, told)
         case Note():
             await connection.execute(

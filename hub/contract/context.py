@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from .errors import Forbidden
+from .errors import Forbidden, NoService
 from .http import HTTP, HttpClient
 from .jobs import JOBS, Jobs
 from .key import Key
@@ -157,7 +157,7 @@ class Ctx:
         try:
             service: T = self.services[key]
         except KeyError:
-            raise LookupError(f"no service provides {key.name!r} in this process") from None
+            raise NoService(f"no service provides {key.name!r} in this process") from None
         return service
 
     @property

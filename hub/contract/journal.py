@@ -88,6 +88,15 @@ class CommandDone(Record, frozen=True, tag="command"):
     detail: str = ""
 
 
+class SwitchTold(Record, frozen=True, tag="switch"):
+    """A switch moved."""
+
+    device: str
+    point: str
+    old: float
+    new: float
+
+
 class CommandState(enum.StrEnum):
     """How far a command of the centre is. unknown: sent, and nobody can say what came of it."""
 
@@ -127,6 +136,15 @@ class JournalStatus(Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a reading lies: row of a frame of a stream, and whether the centre has that frame."""
+
+    stream: Stream
+    seq: int
+    row: int
+    acknowledged: bool
+
+
 class Journal(Protocol):
     """The gateway's durable log. `sync.buffer` is the one we ship."""
 
@@ -141,5 +159,8 @@ class Journal(Protocol):
 
     async def flush(self) -> None:
         """Return when all that was queued before is on disk."""
+
+    async def locate(self, point: int, time: int) -> Place | None:
+        """Where the reading of that local id and time lies; None when it is not on disk (now)."""
 
     def status(self) -> JournalStatus: ...

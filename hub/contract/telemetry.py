@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from .alarms import AlarmTold
 from .context import Event
-from .journal import CatalogueEntry, CommandTold, DeviceState
+from .journal import CatalogueEntry, CommandTold, DeviceState, SwitchTold
 from .readings import ReadingBatch
 
 
@@ -97,6 +97,9 @@ class PointDirectory(Protocol):
         """Create or update the points of a gateway's catalogue; local id → series."""
 
     async def told(
-        self, connection: Any, gateway: UUID, record: DeviceState | AlarmTold | CommandTold
+        self,
+        connection: Any,
+        gateway: UUID,
+        record: DeviceState | AlarmTold | CommandTold | SwitchTold,
     ) -> Sequence[Event]:
         """Note what happened at a gateway; the events to publish with it."""

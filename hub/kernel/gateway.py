@@ -27,6 +27,7 @@ from hub.kernel.keep import Keep
 from hub.kernel.operator import Operator
 from hub.kernel.points import Points
 from hub.kernel.supervisor import Supervisor
+from hub.kernel.switches import Switches
 from hub.kernel.wire import ChannelLink
 
 log = logging.getLogger(__name__)
@@ -112,12 +113,16 @@ class Gateway:
         )
         points = [p for plan in self._plans for p in plan.points]
         stations = {n: d.station for plan in self._plans for n, d in plan.devices.items()}
+        switches = Switches(self.journal)
+        switches.define(points)
         async with self.alarms.running(points, stations):
-            self.points.listeners.append(self.alarms.take)
+            listeners = (self.alarms.take, switches.take)
+            self.points.listeners.extend(listeners)
             try:
                 yield
             finally:
-                self.points.listeners.remove(self.alarms.take)
+                for listener in listeners:
+                    self.points.listeners.remove(listener)
 
     @contextlib.asynccontextmanager
     async def _operating(self) -> AsyncIterator[None]:

@@ -19,7 +19,7 @@ from .proof import SUBLEDGERS, SubLedgers, prove
 
 log = logging.getLogger(__name__)
 
-PAUSE = 30.0
+PAUSE = 30
 NIGHT = dt.timedelta(hours=24)
 
 

@@ -52,7 +52,8 @@ async def book(ctx: Ctx, wanted: Sequence[tuple[UUID, Entry, dict[str, Any]]]) -
     if not wanted:
         return []
     heads, lines = _rows(wanted)
-    await ctx.db.flush()
+    if ctx.db.new or ctx.db.dirty or ctx.db.deleted:
+        await ctx.db.flush()
     written = await _write(ctx, heads, lines)
     if len(written) == len(wanted):
         _tell(ctx, heads, written)

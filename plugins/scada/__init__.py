@@ -11,10 +11,14 @@ from .alarm_views import follow_alarms
 from .alarms import alarms
 from .control_models import CommandRow, ControlPoint
 from .controls import commands, controls, device_command, follow_commands
+from .device_views import device_readings, device_status
 from .directory import Directory
 from .events import EVENTS
+from .gateways import gateway_moved
+from .maintenance import device_maintenance, station_maintenance
 from .models import DataPoint, Device, Station, StationLink
 from .readings import aggregate, history, live, watch
+from .readings_export import export_readings
 from .station_views import energy_report, stations
 from .upkeep import upkeep
 
@@ -49,6 +53,10 @@ links = Resource(
     filters=("from_station_id", "to_station_id", "status"),
     sort=("created_at",),
 )
+devices.action("status", method="GET", verb="read")(device_status)
+devices.action("readings", method="GET", verb="read")(device_readings)
+devices.action("maintenance", verb="write")(device_maintenance)
+stations.action("maintenance", verb="write")(station_maintenance)
 
 
 @hookimpl
@@ -57,9 +65,10 @@ def hub_plugin() -> Plugin:
         name="scada",
         requires=("identity",),
         resources=(stations, links, devices, points, alarms, controls, commands),
-        actions=(live, history, aggregate, energy_report, device_command),
+        actions=(live, history, aggregate, export_readings, energy_report, device_command),
         rooms=(watch, follow_alarms, follow_commands),
         events=EVENTS,
+        subscribers=(gateway_moved,),
         permissions={
             "scada.readings.read": "See measured values",
             "scada.alarms.force_close": "Close alarms whose condition is still there",

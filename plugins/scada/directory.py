@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from hub import AlarmTold, CatalogueEntry, CommandTold, DeviceState, Event, uuid7
+from hub import AlarmTold, CatalogueEntry, CommandTold, DeviceState, Event, SwitchTold, uuid7
 
 from . import command_told, told
 from .rules import control_type, point_type
@@ -128,7 +128,10 @@ class Directory:
         return {e.id: series[owners[e.device], e.spec.name] for e in entries}
 
     async def told(
-        self, connection: Any, gateway: UUID, record: DeviceState | AlarmTold | CommandTold
+        self,
+        connection: Any,
+        gateway: UUID,
+        record: DeviceState | AlarmTold | CommandTold | SwitchTold,
     ) -> Sequence[Event]:
         """Note what happened at a gateway; the events to publish with it."""
         match record:
@@ -136,6 +139,8 @@ class Directory:
                 return await told.device_state(connection, gateway, record)
             case AlarmTold():
                 return await told.alarm(connection, gateway, record)
+            case SwitchTold():
+                return await told.switch(connection, gateway, record)
             case CommandTold():
                 return await command_told.step(connection, gateway, record)
 

@@ -73,6 +73,13 @@ class NetworkRestored(Event, frozen=True, tag="network.restored"):
     duration_s: float
 
 
+class NetworkSwitchChanged(Event, frozen=True, tag="network.switch_changed"):
+    point_id: UUID
+    old: float
+    new: float
+    at: dt.datetime
+
+
 EVENTS: tuple[type, ...] = (
     AlertRaised,
     AlertAcknowledged,
@@ -85,4 +92,5 @@ EVENTS: tuple[type, ...] = (
     NetworkOverload,
     NetworkOutage,
     NetworkRestored,
+    NetworkSwitchChanged,
 )

@@ -91,7 +91,10 @@ class StationRole(enum.StrEnum):
 
 
 class Device(Entity):
-    """What speaks a protocol: a meter, a relay, an RTU. source_name: its name on its gateway."""
+    """What speaks a protocol: a meter, a relay, an RTU. source_name: its name on its gateway.
+
+    gateway_lost_at: since when the centre cannot hear of it, whatever its status says.
+    """
 
     __tablename__ = "scada_device"
     __table_args__ = (
@@ -117,6 +120,7 @@ class Device(Entity):
     status_at: Mapped[Instant | None] = col(read_only=True)
     last_seen_at: Mapped[Instant | None] = col(read_only=True)
     maintenance_until: Mapped[Instant | None] = col(read_only=True)
+    gateway_lost_at: Mapped[Instant | None] = col(read_only=True)
     is_active: Mapped[bool] = col(default=True)
 
 

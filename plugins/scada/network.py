@@ -59,7 +59,7 @@ async def _devices(ctx: Ctx) -> dict[UUID, dict[State, int]]:
 
 
 def _state(ctx: Ctx, station: Any, state: State) -> dict[str, Any]:
-    if station.status in {state, State.MAINTENANCE}:
+    if station.status is state:
         return {}
     return {"status": state, "status_changed_at": ctx.clock()}
 

@@ -48,7 +48,7 @@ class Status(msgspec.Struct, kw_only=True):
     energy: Energy
 
 
-class StationReadings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Window(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Without `from` the last values."""
 
     start: Instant | None = msgspec.field(name="from", default=None)
@@ -118,7 +118,7 @@ async def station_status(ctx: Ctx, row: Station) -> Status:
 
 
 @stations.action("readings", method="GET", verb="read")
-async def station_readings(ctx: Ctx, row: Station, params: StationReadings) -> Readings:
+async def station_readings(ctx: Ctx, row: Station, params: Window) -> Readings:
     """Return the last values of all points of a station, or their history."""
     ctx.require("scada.readings.read")
     return await readings_of(ctx, Which(station_id=row.id), params)
@@ -138,7 +138,7 @@ async def station_alarms(ctx: Ctx, row: Station) -> Alarms:
     return Alarms([alarms.read(*r) for r in rows])
 
 
-async def readings_of(ctx: Ctx, which: Which, params: StationReadings) -> Readings:
+async def readings_of(ctx: Ctx, which: Which, params: Window) -> Readings:
     """Last values without a period, else history."""
     found: Readings
     if params.start is None:

@@ -5,11 +5,11 @@ from uuid import UUID
 
 import msgspec
 
-from hub import Alarm, AlarmTold, DeviceState, Event, merged, uuid7
+from hub import Alarm, AlarmTold, DeviceState, Event, SwitchTold, merged, uuid7
 
 from .alarm_models import Source
 from .alarm_state import alarm_of, columns, entry, events_of, instant, is_loud
-from .events import DeviceOffline, DeviceOnline
+from .events import DeviceOffline, DeviceOnline, NetworkSwitchChanged
 
 TOPIC = "scada.alarms"
 
@@ -68,6 +68,16 @@ async def device_state(connection: Any, gateway: UUID, state: DeviceState) -> li
     if state.online:
         return [DeviceOnline(device_id=row[0])]
     return [DeviceOffline(device_id=row[0], last_seen_at=row[1])]
+
+
+async def switch(connection: Any, gateway: UUID, told: SwitchTold) -> list[Event]:
+    """Pass on that a switch moved."""
+    place = {"gateway": gateway, "device": told.device, "station": "", "point": told.point}
+    cursor = await connection.execute(_PLACE, place)
+    _, _, point = await cursor.fetchone()
+    if point is None:
+        return []
+    return [NetworkSwitchChanged(point_id=point, old=told.old, new=told.new, at=instant(told.at))]
 
 
 async def alarm(connection: Any, gateway: UUID, told: AlarmTold) -> list[Event]:

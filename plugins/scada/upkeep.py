@@ -9,6 +9,7 @@ from typing import Any
 from hub import ORDERS, STORE, UNIT, Ctx
 
 from .commanding import reap
+from .gateways import look_for_gateways
 from .network import look
 
 EVERY = 2.0  # s
@@ -37,6 +38,7 @@ async def _run(hub: Any) -> None:
             await _try(hub, reap)
         if turn % NETWORK_TURNS == 0 and STORE in hub.services:
             await _try(hub, look)
+            await _try(hub, look_for_gateways)
         turn += 1
         await asyncio.sleep(EVERY)
 

@@ -18,8 +18,11 @@ DECLARE
   uneven text;
   state text;
 BEGIN
-  SELECT coalesce(sum(c.lines), 0), min(c.currency) FILTER (WHERE c.total <> 0)
-    INTO lines, uneven
+  SELECT coalesce(sum(c.lines), 0), min(c.currency) FILTER (WHERE c.total <> 0),
+         (SELECT status FROM finance_period
+           WHERE tenant = NEW.tenant AND id = NEW.period_id
+             AND NEW.entry_date BETWEEN start_date AND end_date)
+    INTO lines, uneven, state
     FROM (SELECT currency, count(*) AS lines, sum(amount) AS total FROM finance_line
            WHERE tenant = NEW.tenant AND entry_id = NEW.id GROUP BY currency) c;
   IF uneven IS NOT NULL THEN
@@ -30,9 +33,6 @@ BEGIN
     RAISE EXCEPTION 'journal entry % has % lines of %', NEW.entry_no, lines, NEW.line_count
       USING ERRCODE = 'check_violation', CONSTRAINT = 'finance_entry_whole';
   END IF;
-  SELECT status INTO state FROM finance_period
-   WHERE tenant = NEW.tenant AND id = NEW.period_id
-     AND NEW.entry_date BETWEEN start_date AND end_date;
   IF state IS NULL OR NOT (state = 'open' OR (state = 'closing' AND NEW.into_closing)) THEN
     RAISE EXCEPTION 'journal entry % is of a period that is %', NEW.entry_no, state
       USING ERRCODE = 'check_violation', CONSTRAINT = 'finance_entry_period_open';

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub import AlarmTold, Mark, Mask, ReadingBatch
+from hub import AlarmTold, Mark, Mask, ReadingBatch, SwitchTold
 from hub.kernel.alarms import Alarms
 from hub.kernel.channels import decode
 from hub.kernel.clock import Clock
@@ -201,3 +201,16 @@ async def test_a_corrupt_state_is_set_aside(tmp_path):
     async with toy.peer(v=250) as peer, running(tmp_path, peer.port, v=LIMITS) as (_gw, j):
         assert await told(j, 1) == [("high", "raised")]
         assert list(tmp_path.glob("state.db.corrupt-*"))
+
+
+async def test_every_move_of_a_switch_is_told_once(tmp_path):
+    spec = {"kind": "binary", "is_switch": True}
+    async with toy.peer(v=1) as peer, running(tmp_path, peer.port, v=spec) as (_gw, j):
+        for position in (0, 1):
+            await until(lambda: len(j.values(1)) > 3)
+            peer.values[1, "v"] = position
+            await until(lambda wanted=position: j.values(1)[-1][1] == wanted)
+        await until(lambda: len(j.of(SwitchTold)) == 2)
+        assert [(s.device, s.point, s.old, s.new) for s in j.of(SwitchTold)] == [
+            ("m", "v", 1.0, 0.0), ("m", "v", 0.0, 1.0),
+        ]  # fmt: skip

@@ -21,6 +21,7 @@ from hub import (
     MaskAlarms,
     PointSpec,
     Severity,
+    SwitchTold,
     uuid7,
 )
 from hub.kernel.database import DATABASE
@@ -280,3 +281,22 @@ async def test_devices_come_and_go_as_events(site, migrated):
         query = "SELECT status, last_seen_at FROM scada_device"
         (row,) = connection.execute(query).fetchall()
     assert row[0] == "offline"
+
+
+async def test_work_on_a_device_or_a_station_suppresses_its_alarms(client, site, me, orders):
+    (device,) = (await (await client.get("/api/v1/scada/devices", headers=me)).json())["items"]
+    body = {"minutes": 60, "note": "relay test"}
+    for kind, ident in (("devices", device["id"]), ("stations", device["station_id"])):
+        url = f"/api/v1/scada/{kind}/{ident}/maintenance"
+        assert (await client.post(url, json=body, headers=me)).status == 200
+    assert [(o.mask.device, o.mask.suppressed) for _, o in orders] == [("m1", True)] * 2
+    status = await client.get(f"/api/v1/scada/devices/{device['id']}/status", headers=me)
+    assert (await status.json())["maintenance_until"] is not None
+
+
+async def test_a_switch_that_moved_is_an_event_with_its_source_time(site):
+    told = SwitchTold(at=T0, device="m1", point="voltage", old=1.0, new=0.0)
+    (event,) = await site.work("told", told)
+    assert (type(event).__name__, event.old, event.new) == ("NetworkSwitchChanged", 1.0, 0.0)
+    assert event.at.isoformat() == "2026-01-01T00:00:00+00:00"
+    assert await site.work("told", structs.replace(told, device="nobody")) == []

@@ -142,9 +142,8 @@ class Site:
 
     async def start_gateway(self) -> Hub:
         path = self.folder / "gateway.toml"
-        path.write_text(
-            GATEWAY.format(folder=self.folder, wire=self.wire.port, key=KEY, field=self.server.port)
-        )
+        head = GATEWAY.format(folder=self.folder, wire=self.wire.port, key=KEY)
+        path.write_text(head + (self.channels or BREAKER.format(field=self.server.port)))
         modules = (api, sync, modbus)
         hub = make_hub(
             config.load(path), Role.GATEWAY, modules=modules, installed=False, profiles=Profiles()
