@@ -23,12 +23,20 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from config.settings import Settings, Site
+from config.settings import Http, Settings, Site
 from hub.contract import plugin as hooks
 from hub.contract.plugin import PROJECT, Role
 from hub.kernel.app import Hub
 from hub.kernel.central import foundation
 from hub.kernel.migrate import upgrade
+
+MODULES = (
+    "plugins.identity",
+    "plugins.scada",
+    "plugins.finance",
+    "plugins.events",
+    "plugins.jobs",
+)
 
 
 class FrozenClock:
@@ -46,7 +54,7 @@ class FrozenClock:
 
 @pytest.fixture(scope="session")
 def busbar_modules() -> tuple[str, ...]:
-    return ("plugins.identity", "plugins.scada", "plugins.finance")
+    return MODULES
 
 
 @pytest.fixture(scope="session")
@@ -90,9 +98,9 @@ async def central(
         module = importlib.import_module(name)
         plugin = module.hub_plugin()
         manager.register(module, plugin.name)
-        plugins[plugin.name] = plugin
         for resource in plugin.resources:
             resource.plugin = plugin.name
+        plugins[plugin.name] = plugin
     hub = Hub(_settings(tmp_path), Role.CENTRAL, plugins, manager)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(foundation(hub, migrated, size=4, clock=clock))
@@ -104,4 +112,6 @@ async def central(
 
 
 def _settings(folder: Path) -> Any:
-    return Settings(site=Site(env="test", runtime_root=str(folder)))
+    return Settings(
+        site=Site(env="test", runtime_root=str(folder)), http=Http(allow=("127.0.0.0/8",))
+    )

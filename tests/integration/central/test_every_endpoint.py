@@ -4,9 +4,10 @@ import psycopg
 import pytest
 
 from hub.testing.endpoints import NOBODYS, calls
-from plugins import finance, identity, scada
+from plugins import events, finance, identity, jobs, scada
 
-CALLS = list(calls([identity.hub_plugin(), scada.hub_plugin(), finance.hub_plugin()]))
+PLUGINS = (identity, scada, finance, events, jobs)
+CALLS = list(calls([p.hub_plugin() for p in PLUGINS]))
 each = pytest.mark.parametrize("call", CALLS, ids=lambda c: c.name)
 
 
