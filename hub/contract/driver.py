@@ -9,7 +9,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -17,19 +17,25 @@ from .errors import Unsupported
 from .points import Point, PointName, PointSpec
 from .readings import ReadingBatch
 
+Recording = Literal["all", "change"]
+
 
 class Backoff(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Seconds between attempts to reconnect: jittered, doubling from `first` to `last`."""
+    """Seconds between attempts to reconnect: jittered, doubling from `first` to `last`.
 
-    first: Annotated[float, Meta(gt=0)] = 1.0
-    last: Annotated[float, Meta(gt=0)] = 15.0
+    auth: after the peer refused our credentials, so that we lock nobody out.
+    """
+
+    first: Annotated[float, Meta(gt=0)] = 0.5
+    last: Annotated[float, Meta(gt=0)] = 3.0
+    auth: Annotated[float, Meta(gt=0)] = 60.0
 
 
 class DeviceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of what a driver needs to know of one device on its channel.
 
     profile: `vendor/model`; its points come first, `points` add to them or replace by name.
-    every: poll period in seconds of points that name none.
+    every: poll period in seconds of points that name none. record: as the channel's when absent.
     """
 
     name: PointName
@@ -37,6 +43,7 @@ class DeviceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     points: tuple[PointSpec, ...] = ()
     every: Annotated[float, Meta(gt=0)] = 1.0
     enabled: bool = True
+    record: Recording | None = None
 
 
 class ChannelConfig(
@@ -44,15 +51,19 @@ class ChannelConfig(
 ):
     """Base of every driver's configuration; the tag names the driver (`modbus-tcp`).
 
-    A subclass adds `devices: tuple[ItsDeviceConfig, ...]`. Times are seconds.
+    A subclass adds `devices: tuple[ItsDeviceConfig, ...]`. Times are seconds. A session is given
+    up when neither side has shown bytes (`Link.wire`) for twice `request_timeout` during a request.
+    record: `all` keeps every polled value; `change` keeps one that differs from the last kept by
+    more than the point's deadband, or in quality, or is 60 s younger (15 min for counters).
     """
 
     name: PointName
     enabled: bool = True
-    connect_timeout: Annotated[float, Meta(gt=0)] = 10.0
+    connect_timeout: Annotated[float, Meta(gt=0)] = 4.0
     request_timeout: Annotated[float, Meta(gt=0)] = 5.0
     backoff: Backoff = Backoff()
     queue: Annotated[int, Meta(ge=1)] = 16
+    record: Recording = "all"
 
 
 class Can(enum.Flag):
@@ -68,7 +79,10 @@ class Can(enum.Flag):
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A control of one point by one person. expires: µs since 1970 UTC; never executed after it."""
+    """A control of one point by one person. expires: µs since 1970 UTC; never executed after it.
+
+    value: engineering; the driver encodes (value - offset) / scale and refuses what does not fit.
+    """
 
     point: Point
     value: float | str

@@ -1,7 +1,8 @@
 """What can go wrong, as one tree. The docstring is the message when none is given.
 
 HubError
-├── NotFound, Forbidden, Unauthenticated, Invalid, Conflict, Unavailable   what a handler raises
+├── NotFound, Forbidden, Unauthenticated, Invalid (BadRequest), Conflict (Stale), TooLarge, Locked,
+│   TooMany, TimedOut, Unavailable      what a handler raises
 ├── LinkError            the link failed; the supervisor reconnects
 │   └── AuthError        the peer refused who we are; longest delay at once
 ├── NoResponse           one device of a live channel is silent
@@ -15,7 +16,7 @@ class HubError(Exception):
     """Something failed inside the hub."""
 
     status = 500
-    code = "internal"
+    code = "internal_error"
 
     def __init__(self, detail: str = "", **extra: object) -> None:
         super().__init__(detail or self.__doc__ or "")
@@ -25,7 +26,7 @@ class HubError(Exception):
 class NotFound(HubError):
     """No such thing."""
 
-    status, code = 404, "not_found"
+    status, code = 404, "resource_not_found"
 
 
 class Unauthenticated(HubError):
@@ -37,19 +38,55 @@ class Unauthenticated(HubError):
 class Forbidden(HubError):
     """Not allowed."""
 
-    status, code = 403, "forbidden"
+    status, code = 403, "insufficient_permissions"
 
 
 class Invalid(HubError):
     """The request does not make sense."""
 
-    status, code = 422, "invalid"
+    status, code = 422, "validation_error"
 
 
 class Conflict(HubError):
     """Someone else changed it first."""
 
     status, code = 409, "conflict"
+
+
+class BadRequest(Invalid):
+    """The request cannot be read."""
+
+    status, code = 400, "validation_error"
+
+
+class Stale(Conflict):
+    """It was changed since you read it."""
+
+    status, code = 412, "precondition_failed"
+
+
+class TooLarge(HubError):
+    """The request is too large."""
+
+    status, code = 413, "payload_too_large"
+
+
+class Locked(HubError):
+    """The account is locked; try again later."""
+
+    status, code = 423, "account_locked"
+
+
+class TooMany(HubError):
+    """Too many requests; please try again later."""
+
+    status, code = 429, "rate_limited"
+
+
+class TimedOut(HubError):
+    """It took too long."""
+
+    status, code = 504, "timeout"
 
 
 class Unavailable(HubError):

@@ -47,10 +47,14 @@ class GapCause(enum.StrEnum):
     DISABLED = "disabled"
     GATEWAY_DOWN = "gateway_down"
     OVERLOAD = "overload"
+    CORRUPT = "corrupt"
 
 
 class Gap(Record, frozen=True, tag="gap"):
-    """Readings of a device that do not exist, and why. until: None while it lasts."""
+    """Readings of a device that do not exist, and why. until: None while it lasts.
+
+    device: empty when the whole gateway is meant.
+    """
 
     device: str
     cause: GapCause

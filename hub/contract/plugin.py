@@ -6,7 +6,7 @@ A plugin is a package with `hub_plugin()` marked `@hookimpl`, found through the 
 # mypy: disable-error-code=empty-body
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,11 @@ from typing import Any
 import pluggy
 import typer
 
+from .context import Actor, Credentials
 from .driver import Command, Driver
+from .endpoint import Endpoint, Room
+from .resource import Resource
+from .services import Key
 
 PROJECT = "busbar"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -30,23 +34,29 @@ class Role(enum.Flag):
     BOTH = GATEWAY | CENTRAL
 
 
+Authenticator = Callable[[Credentials], Awaitable[Actor]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
     """Everything a package brings, by value.
 
     name: also the prefix of its tables, URLs, permissions and Alembic branch. settings: a msgspec
-    struct, read from the table `[plugin.<name>]`. permissions: code → description. urls: further
-    URL modules it owns beside its name.
+    struct, read from the table `[plugin.<name>]`. after: plugins that start before this one where
+    they are loaded, though it can do without them (`*`: all that do not say so too). permissions:
+    code → description. urls: further URL modules it owns beside its name. actions: endpoints that
+    are not rows. providers: services that it offers, by key.
     """
 
     name: str
     version: str = "0.1.0"
     title: str = ""
     requires: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     runs_on: Role = Role.CENTRAL
     urls: tuple[str, ...] = ()
-    resources: tuple[Any, ...] = ()
-    actions: tuple[Any, ...] = ()
+    resources: tuple[Resource[Any], ...] = ()
+    actions: tuple[Endpoint, ...] = ()
     events: tuple[type, ...] = ()
     subscribers: tuple[Any, ...] = ()
     jobs: tuple[Any, ...] = ()
@@ -55,8 +65,8 @@ class Plugin:
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: type | None = None
     drivers: Mapping[str, type[Driver[Any]]] = field(default_factory=dict)
-    providers: Mapping[str, Any] = field(default_factory=dict)
-    rooms: tuple[Any, ...] = ()
+    providers: Mapping[Key[Any], Any] = field(default_factory=dict)
+    rooms: tuple[Room, ...] = ()
     reports: tuple[Any, ...] = ()
     health: tuple[Any, ...] = ()
     migrations: Path | None = None
@@ -84,8 +94,8 @@ def hub_shutdown(hub: Any) -> Any:
 
 
 @hookspec(firstresult=True)
-def hub_authenticate(credentials: Any) -> Any:
-    """Return a coroutine function that turns credentials into an Actor, or None."""
+def hub_authenticate(hub: Any, scheme: str) -> Authenticator | None:
+    """Return what turns credentials of this scheme into an Actor. Asked once, at start."""
 
 
 @hookspec

@@ -25,7 +25,10 @@ class PointSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 
     address: in the driver's own notation (`hr:40`, `ai:0`, `LD0/MMXU1.TotW.mag.f[MX]`).
     type: the encoding, as the driver names it (`float32`). unit: of the engineering value, which is
-    raw * scale + offset. every: poll period in seconds. limits: raise alarms; `low_limit` and
+    raw * scale + offset. scale_from: name of a point of the same device whose value is a power of
+    ten that multiplies this one's raw value first (SunSpec `sf`); both are read in one poll.
+    absent: raw value by which the device says that it has none (SunSpec 0x8000).
+    every: poll period in seconds. limits: raise alarms; `low_limit` and
     `high_limit` also bound what is believed (OVERRANGE).
     """
 
@@ -38,6 +41,8 @@ class PointSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     unit: str = ""
     scale: float = 1.0
     offset: float = 0.0
+    scale_from: str = ""
+    absent: float | None = None
     byte_order: Order = "big"
     word_order: Order = "big"
     every: Annotated[float, Meta(gt=0)] | None = None

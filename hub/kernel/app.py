@@ -2,29 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, cast
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 import pluggy
 
-from hub.contract.journal import Journal
 from hub.contract.plugin import Plugin, Role
-from hub.contract.telemetry import PointDirectory, ReadingStore
+from hub.contract.services import DIRECTORY, JOURNAL, STORE, UNIT, Key
 
 T = TypeVar("T")
 
-
-class Key(Generic[T]):
-    """The typed name of a service; compared by identity."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-JOURNAL = Key[Journal]("journal")
-STORE = Key[ReadingStore]("readings")
-DIRECTORY = Key[PointDirectory]("points")
+__all__ = ["DIRECTORY", "JOURNAL", "STORE", "UNIT", "Hub", "Key", "Route"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +31,19 @@ class Route:
 
 @dataclass
 class Hub:
-    """Everything hangs off one of these; a test can make two."""
+    """Everything hangs off one of these; a test can make two.
+
+    facts: what services tell whoever started the process (`address`); shown once it is ready.
+    """
 
     settings: Any
     role: Role
     plugins: dict[str, Plugin]
     hooks: pluggy.PluginManager
     routes: list[Route] = field(default_factory=list)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    facts: dict[str, Any] = field(default_factory=dict)
     _services: dict[Key[Any], Any] = field(default_factory=dict)
 
     def provide(self, key: Key[T], service: T) -> None:
@@ -62,6 +57,11 @@ class Hub:
         except KeyError:
             raise LookupError(f"no service provides {key.name!r} in this process") from None
 
+    @property
+    def services(self) -> Mapping[Key[Any], Any]:
+        """All services, as they come."""
+        return MappingProxyType(self._services)
+
     async def run(self) -> None:
         """Enter all services, wait for `stopping`, leave them in reverse order."""
         async with contextlib.AsyncExitStack() as stack:
@@ -72,6 +72,7 @@ class Hub:
                     await stack.enter_async_context(service)
             for start in filter(None, self.hooks.hook.hub_startup(hub=self)):
                 await start
+            self.started.set()
             await self.stopping.wait()
             for stop in filter(None, self.hooks.hook.hub_shutdown(hub=self)):
                 await stop

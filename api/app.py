@@ -1,0 +1,192 @@
+"""The web application of the centre: one envelope around every request, and the routes."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from aiohttp import hdrs, web
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from api import endpoints, health, live, openapi, resources
+from api.metrics import METRICS, Metrics
+from api.problems import from_error, problem
+from api.request import REQUEST_ID, authenticate
+from api.state import STATE, Options, State
+from hub import BadRequest, HubError, TimedOut, Unavailable
+from hub.kernel.app import UNIT, Hub, Route
+
+log = logging.getLogger("busbar.api")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_ID = re.compile(r"[A-Za-z0-9._-]{8,100}")
+_TEXT = re.compile(
+    r"^(text/|application/(json|problem\+json|javascript|xml|x-ndjson))|\+json|\+xml"
+)
+
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-XSS-Protection": "1; mode=block",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "X-DNS-Prefetch-Control": "off",
+    "X-Download-Options": "noopen",
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'; "
+        "img-src 'self' data: https:; connect-src 'self'; font-src 'self' https: data:; "
+        "object-src 'none'; media-src 'self' blob:; frame-src 'none'; frame-ancestors 'none'; "
+        "base-uri 'self'; form-action 'self'"
+    ),
+}
+_CORS = {
+    "Access-Control-Allow-Credentials": "true",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": (
+        "Authorization, Content-Type, X-Request-ID, X-CSRF-Token, X-API-Key, Idempotency-Key, "
+        "If-Match"
+    ),
+    "Access-Control-Expose-Headers": (
+        "X-Request-ID, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, "
+        "Location, ETag, Content-Disposition"
+    ),
+    "Access-Control-Max-Age": "600",
+}
+
+
+def build(hub: Hub, options: Options | None = None) -> web.Application:
+    """The application of a hub whose database and plugins are ready."""
+    asked: Any = hub.hooks.hook.hub_authenticate
+    known = {s: asked(hub=hub, scheme=s) for s in ("bearer", "apikey")}
+    app = web.Application(middlewares=[envelope], client_max_size=1 << 20)
+    app[METRICS] = Metrics()
+    app[STATE] = State(
+        hub=hub,
+        unit=hub.get(UNIT),  # type: ignore[arg-type]
+        options=options or Options(),
+        authenticators={scheme: found for scheme, found in known.items() if found},
+    )
+    for plugin in hub.plugins.values():
+        for endpoint in plugin.actions:
+            endpoints.add(app, plugin, endpoint)
+        for res in plugin.resources:
+            resources.add(app, res)
+        for room in plugin.rooms:
+            live.add(app, plugin, room)
+    for route in hub.routes:
+        app.router.add_route(route.method, route.path, _guard(route))
+    health.add(app)
+    _document(app, hub)
+    return app
+
+
+def _document(app: web.Application, hub: Hub) -> None:
+    document = msgspec.json.encode(openapi.document(hub.plugins.values()))
+
+    async def serve(_: web.Request) -> web.Response:
+        return web.Response(body=document, content_type="application/json")
+
+    app.router.add_get("/openapi.json", serve)
+
+
+def _guard(route: Route) -> Handler:
+    """A mounted handler behind the sign-in and permission that its route names."""
+    if route.public:
+        return route.handler
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        actor = await authenticate(request)
+        if route.permission:
+            actor.require(route.permission)
+        answer: web.StreamResponse = await route.handler(request)
+        return answer
+
+    return handle
+
+
+@web.middleware
+async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Request id, time limit, errors, headers, compression, log and metrics."""
+    given = request.headers.get("X-Request-ID", "")
+    request[REQUEST_ID] = ident = given if _ID.fullmatch(given) else uuid4().hex
+    start = time.perf_counter()
+    if request.method == hdrs.METH_OPTIONS and "Access-Control-Request-Method" in request.headers:
+        response: web.StreamResponse = web.Response(status=204)
+    else:
+        response = await _answer(request, handler, ident)
+    _finish(request, response, ident)
+    route = getattr(request.match_info.route.resource, "canonical", "unmatched")
+    request.app[METRICS].observe(
+        request.method, route, response.status, time.perf_counter() - start
+    )
+    return response
+
+
+async def _answer(request: web.Request, handler: Handler, ident: str) -> web.StreamResponse:
+    websocket = request.headers.get("Upgrade", "").lower() == "websocket"
+    limit = None if websocket else request.app[STATE].options.timeout
+    try:
+        async with asyncio.timeout(limit):
+            return await handler(request)
+    except web.HTTPException as error:
+        return _http(error, ident)
+    except Exception as error:  # noqa: BLE001  -- the last resort of every request
+        return from_error(_understand(error, request, ident), ident)
+
+
+def _understand(error: Exception, request: web.Request, ident: str) -> HubError:
+    """Any failure as one of ours; what nobody foresaw is logged and told to nobody."""
+    if isinstance(error, HubError):
+        return error
+    if isinstance(error, TimeoutError):
+        return TimedOut()
+    if isinstance(error, UnicodeError):
+        return BadRequest("the address is not UTF-8")
+    about = {"request_id": ident, "action": "api.failed"}
+    if isinstance(error, OperationalError | PoolTimeout):
+        log.error("the database does not answer: %s", error, extra=about)
+        return Unavailable("the database does not answer")
+    log.error("%s %s failed", request.method, request.path, extra=about, exc_info=error)
+    return HubError("Internal server error")
+
+
+def _http(error: web.HTTPException, ident: str) -> web.StreamResponse:
+    if error.status < 400:
+        return error
+    codes = {404: "resource_not_found", 405: "method_not_allowed", 413: "payload_too_large"}
+    code = codes.get(error.status, "bad_request" if error.status < 500 else "internal_error")
+    answer = problem(error.status, code, error.reason or code, ident)
+    if "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer
+
+
+def _finish(request: web.Request, response: web.StreamResponse, ident: str) -> None:
+    if response.prepared:
+        return
+    headers, options = response.headers, request.app[STATE].options
+    for name, value in SECURITY.items():
+        headers.setdefault(name, value)
+    headers["X-Request-ID"] = headers["X-Correlation-ID"] = ident
+    headers["Server"] = "busbar"
+    if request.path.startswith("/api/"):
+        headers.setdefault("Cache-Control", "no-store")
+    if options.production:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    origin = request.headers.get("Origin", "")
+    if origin in options.origins:
+        headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin", **_CORS})
+    body = getattr(response, "body", None)
+    small = not isinstance(body, bytes) or len(body) < 1024
+    if small or not _TEXT.search(response.content_type):
+        return
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.enable_compression(web.ContentCoding.gzip)
+    else:
+        response.enable_compression()

@@ -1,0 +1,43 @@
+"""Serves the centre: the web application on its address, and the first administrator."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from api.app import build
+from api.state import Options
+from hub import UNIT
+from hub.kernel.app import Hub
+from plugins.identity import ACCOUNTS, bootstrap
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def served(hub: Hub) -> AsyncIterator[None]:
+    """Listen as `settings.api` says; `hub.facts` gets the address.
+
+    On an empty database it also gets `administrator`: the first sign-in, told nowhere else.
+    """
+    settings = hub.settings
+    options = Options(
+        production=settings.site.env == "production",
+        origins=frozenset(settings.api.cors_origins),
+        proxies=frozenset(settings.api.trusted_proxies),
+    )
+    runner = web.AppRunner(build(hub, options), access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.api.host, settings.api.port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        shown = f"[{host}]" if ":" in host else host
+        hub.facts["address"] = f"http://{shown}:{port}"
+        first = await bootstrap(hub.get(UNIT), hub.get(ACCOUNTS))
+        if first is not None:
+            hub.facts["administrator"] = {"username": first.username, "password": first.password}
+        yield
+    finally:
+        await runner.cleanup()

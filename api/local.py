@@ -1,0 +1,293 @@
+"""A gateway's own HTTP API: health, metrics, live values, channels, wire trace.
+
+Reading is free on the loopback address. Whatever changes something, and everything but health when
+bound elsewhere, asks for the technician (HTTP Basic, argon2id hash in `api.technician`).
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from api.technician import Technician
+from hub.contract.errors import HubError, NotFound
+from hub.kernel.app import JOURNAL, Hub
+from hub.kernel.gateway import GATEWAY, Channel, Gateway, snapshot
+from hub.kernel.metrics import CONTENT_TYPE, METRICS, text
+from hub.kernel.wire import Frame
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+HUB = web.AppKey("hub", Hub)
+RATE = web.AppKey["Rate"]("rate")
+PREFIX = "/api/v1/local"
+TRACE_QUEUE = 1000
+
+
+class Rate:
+    """Readings a second since somebody last asked, at least a second ago."""
+
+    def __init__(self) -> None:
+        self._at, self._count, self._rate = time.monotonic(), 0, 0.0
+
+    def of(self, count: int) -> float:
+        now = time.monotonic()
+        if now - self._at >= 1.0:
+            self._rate = (count - self._count) / (now - self._at)
+            self._at, self._count = now, count
+        return self._rate
+
+
+@contextlib.asynccontextmanager
+async def served(hub: Hub) -> AsyncIterator[None]:
+    """Listen as `settings.api` says; the address goes to `hub.facts`."""
+    api = hub.settings.api
+    runner = web.AppRunner(make_app(hub), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, api.host, api.port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        shown = f"[{host}]" if ":" in host else host
+        hub.facts["address"] = f"http://{shown}:{port}"
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def make_app(hub: Hub) -> web.Application:
+    """The application, not yet listening."""
+    technician = Technician(hub.settings.api.technician, hub.settings.api.host)
+    app = web.Application(middlewares=[_problems, technician.middleware])
+    app[HUB], app[RATE] = hub, Rate()
+    app.router.add_routes(
+        [
+            web.get("/health/live", live),
+            web.get("/health/ready", ready),
+            web.get("/health", health),
+            web.get("/metrics", metrics),
+            web.get(f"{PREFIX}/status", status),
+            web.get(f"{PREFIX}/points", points),
+            web.get(f"{PREFIX}/channels", channels),
+            web.get(f"{PREFIX}/explain/{{key:.+}}", explain),
+            web.get(f"{PREFIX}/trace/{{channel}}", trace),
+            web.post(f"{PREFIX}/trace/{{channel}}", switch_trace),
+            web.get(f"{PREFIX}/trace/{{channel}}/stream", stream_trace),
+            web.post(f"{PREFIX}/channels/{{channel}}/{{verb:restart|enable|disable}}", move),
+        ]
+    )
+    return app
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except HubError as e:
+        body = {"type": "about:blank", "status": e.status, "code": e.code, "detail": str(e)}
+        return web.json_response(body, status=e.status, content_type="application/problem+json")
+
+
+def _json(body: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(body), status=status, content_type="application/json"
+    )
+
+
+def _gateway(request: web.Request) -> Gateway:
+    return request.app[HUB].get(GATEWAY)
+
+
+def _channel(request: web.Request) -> Channel:
+    return _gateway(request).channel(request.match_info["channel"])
+
+
+async def live(request: web.Request) -> web.Response:
+    return _json({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Ready once all services are up and until they stop."""
+    hub = request.app[HUB]
+    up = hub.started.is_set() and not hub.stopping.is_set()
+    return _json({"status": "ok" if up else "starting"}, 200 if up else 503)
+
+
+async def health(request: web.Request) -> web.Response:
+    """The parts; `degraded` when the buffer is ill or a channel is not online."""
+    hub = request.app[HUB]
+    buffer = hub.get(JOURNAL).status()
+    states = {n: c.state for n, c in _gateway(request).channels.items()}
+    well = buffer.healthy and all(s in {"online", "disabled"} for s in states.values())
+    return _json({"status": "ok" if well else "degraded", "buffer": buffer, "channels": states})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    body = text(request.app[HUB].get(METRICS))
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+
+
+async def status(request: web.Request) -> web.Response:
+    """The few figures of a live line. lag: seconds that the oldest unsent reading is old."""
+    gateway, buffer = _gateway(request), request.app[HUB].get(JOURNAL).status()
+    oldest = buffer.oldest_unsent
+    states = [c.state for c in gateway.channels.values()]
+    return _json(
+        {
+            "name": request.app[HUB].settings.gateway.name,
+            "readings_per_second": request.app[RATE].of(gateway.points.taken),
+            "readings": gateway.points.taken,
+            "points": len(gateway.points.by_key),
+            "channels": len(states),
+            "channels_online": states.count("online"),
+            "depth": buffer.depth,
+            "lag": None if oldest is None else max(0.0, (gateway.clock.now() - oldest) / 1e6),
+            "since": gateway.started,
+        }
+    )
+
+
+async def points(request: web.Request) -> web.Response:
+    """Live values; `?match=` keeps those whose key contains it."""
+    gateway, match = _gateway(request), request.query.get("match", "")
+    keys = [k for k in gateway.points.by_key if match in k]
+    return _json({"points": snapshot(gateway, keys)})
+
+
+async def channels(request: web.Request) -> web.Response:
+    return _json({"channels": [_describe(c) for c in _gateway(request).channels.values()]})
+
+
+def _describe(channel: Channel) -> dict[str, Any]:
+    s = channel.supervisor
+    return {
+        "name": channel.name,
+        "driver": type(channel.plan.config).__struct_config__.tag,
+        "state": channel.state,
+        "since": s.since,
+        "error": s.error,
+        "attempts": s.attempts,
+        "traced": channel.link.ring is not None,
+        "bytes_sent": channel.link.sent,
+        "bytes_received": channel.link.received,
+        "devices": [
+            {
+                "name": d.name,
+                "online": d.online,
+                "reason": d.reason,
+                "heard": d.heard,
+                "trouble": channel.link.troubles.get(d.name, ""),
+            }
+            for d in s.devices.values()
+        ],
+        "polls": [
+            {
+                "device": g.line.name,
+                "period": g.every,
+                "achieved": g.achieved,
+                "took": g.took,
+                "points": len(g.points),
+                "polls": g.polls,
+                "late": g.late,
+                "failures": g.failures,
+            }
+            for g in s.schedule.groups
+        ],
+    }
+
+
+async def explain(request: web.Request) -> web.Response:
+    """One value's way from the wire to the store."""
+    gateway, key = _gateway(request), request.match_info["key"]
+    channel, device = gateway.device(key)
+    point, (now,) = gateway.points.by_key[key], snapshot(gateway, [key])
+    value, scale = now.get("value"), point.spec.scale
+    raw = (value - point.spec.offset) / scale if isinstance(value, float) and scale else value
+    buffer = gateway.journal.status()
+    groups = channel.supervisor.schedule.groups
+    achieved = next((g.achieved for g in groups if point in g.points), None)
+    return _json(
+        {
+            "spec": point.spec,
+            "address": str(point.address),
+            "now": now,
+            "raw": raw,
+            "every": point.every,
+            "achieved": achieved,
+            "channel": channel.name,
+            "state": channel.state,
+            "device": {"name": device.name, "online": device.online, "reason": device.reason},
+            "wire": [_frame(f) for f in channel.link.recent.get(device.name, ())],
+            "buffer": {"committed": buffer.committed, "acknowledged": buffer.acknowledged},
+        }
+    )
+
+
+def _frame(frame: Frame) -> dict[str, Any]:
+    return {
+        "at": frame.at,
+        "device": frame.device,
+        "sent": frame.sent,
+        "hex": frame.data.hex(" "),
+        "note": frame.note,
+    }
+
+
+async def trace(request: web.Request) -> web.Response:
+    """What the ring holds; 404 while nobody traces the channel."""
+    channel = _channel(request)
+    if channel.link.ring is None:
+        raise NotFound(f"{channel.name} is not traced: POST here first")
+    return _json({"channel": channel.name, "frames": [_frame(f) for f in channel.link.ring]})
+
+
+async def switch_trace(request: web.Request) -> web.Response:
+    """`?on=0` ends the trace."""
+    channel = _channel(request)
+    channel.link.trace(request.query.get("on", "1") != "0")
+    return _json({"channel": channel.name, "traced": channel.link.ring is not None})
+
+
+async def stream_trace(request: web.Request) -> web.StreamResponse:
+    """Frames as they come, over a WebSocket; a slow reader loses the oldest."""
+    channel = _channel(request)
+    if channel.link.ring is None:
+        raise NotFound(f"{channel.name} is not traced: POST to it first")
+    socket = web.WebSocketResponse(heartbeat=20.0)
+    await socket.prepare(request)
+    queue: asyncio.Queue[Frame] = asyncio.Queue(TRACE_QUEUE)
+
+    def put(frame: Frame) -> None:
+        if queue.full():
+            queue.get_nowait()
+        queue.put_nowait(frame)
+
+    channel.link.listeners.append(put)
+    sender = asyncio.create_task(_send(queue, socket))
+    try:
+        async for message in socket:
+            if message.type is WSMsgType.ERROR:
+                break
+    finally:
+        channel.link.listeners.remove(put)
+        sender.cancel()
+    return socket
+
+
+async def _send(queue: asyncio.Queue[Frame], socket: web.WebSocketResponse) -> None:
+    while True:
+        await socket.send_str(msgspec.json.encode(_frame(await queue.get())).decode())
+
+
+async def move(request: web.Request) -> web.Response:
+    """Restart, enable or disable one channel."""
+    gateway, channel = _gateway(request), _channel(request)
+    if request.match_info["verb"] == "restart":
+        await gateway.restart(channel.name)
+    else:
+        await gateway.enable(channel.name, request.match_info["verb"] == "enable")
+    return _json(_describe(channel))

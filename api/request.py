@@ -1,0 +1,208 @@
+"""From an aiohttp request to what a handler takes, and back."""
+
+import ipaddress
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from api.problems import invalid
+from api.state import STATE, Options
+from hub import (
+    Actor,
+    BadRequest,
+    Caller,
+    Cookie,
+    Credentials,
+    Forbidden,
+    HubError,
+    NotFound,
+    Reply,
+    TooLarge,
+    Unauthenticated,
+)
+
+REQUEST_ID = web.RequestKey("request_id", str)
+CALLER = web.RequestKey("caller", Caller)
+ACTOR = web.RequestKey("actor", Actor)
+
+
+class UnsupportedMedia(HubError):
+    """Send application/json."""
+
+    status, code = 415, "unsupported_media_type"
+
+
+def caller(request: web.Request) -> Caller:
+    """Where the request comes from; forwarded headers count only from trusted proxies."""
+    if CALLER in request:
+        return request[CALLER]
+    options = request.app[STATE].options
+    ip, secure = request.remote or "", request.secure
+    if ip in options.proxies:
+        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        ip = forwarded if _is_address(forwarded) else ip
+        secure = request.headers.get("X-Forwarded-Proto", "") == "https"
+    made = Caller(
+        request_id=request[REQUEST_ID],
+        ip=ip,
+        user_agent=request.headers.get("User-Agent", "")[:500],
+        origin=request.headers.get("Origin", ""),
+        language=request.headers.get("Accept-Language", "en")[:2].lower(),
+        secure=secure,
+        cookies=dict(request.cookies),
+    )
+    request[CALLER] = made
+    return made
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def credentials(request: web.Request) -> Credentials | None:
+    """What the request proves itself with, if anything."""
+    if key := request.headers.get("X-API-Key"):
+        return Credentials(scheme="apikey", token=key, caller=caller(request))
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if not token:
+        return None
+    return Credentials(scheme=scheme.lower(), token=token.strip(), caller=caller(request))
+
+
+async def authenticate(request: web.Request) -> Actor:
+    """The actor of a request, or Unauthenticated."""
+    shown = credentials(request)
+    if shown is None:
+        raise Unauthenticated
+    actor = await identify(request.app[STATE].authenticators, shown)
+    request[ACTOR] = actor
+    return actor
+
+
+async def identify(authenticators: Any, shown: Credentials) -> Actor:
+    known = authenticators.get(shown.scheme)
+    if known is None:
+        raise Unauthenticated("sign in with a bearer token or an API key")
+    actor: Actor = await known(shown)
+    return actor
+
+
+def ident(request: web.Request) -> UUID:
+    """The `{id}` of a path; a malformed one is simply not found."""
+    found: UUID = place(request, "id", UUID)
+    return found
+
+
+def place(request: web.Request, name: str, type_: Any) -> Any:
+    raw = request.match_info[name]
+    try:
+        return msgspec.convert(raw, type_, strict=False)
+    except msgspec.ValidationError:
+        raise NotFound(f"there is no {raw!r} here", identifier=raw) from None
+
+
+async def raw_body(request: web.Request, limit: int) -> bytes:
+    """The whole body; one byte over the limit is a 413."""
+    if (request.content_length or 0) > limit:
+        raise TooLarge(f"a body has at most {limit} bytes")
+    data = bytearray()
+    async for chunk in request.content.iter_chunked(1 << 16):
+        data += chunk
+        if len(data) > limit:
+            raise TooLarge(f"a body has at most {limit} bytes")
+    return bytes(data)
+
+
+def decode(request: web.Request, data: bytes, type_: Any) -> Any:
+    """JSON → struct: 415 for another type, 400 for no JSON, 422 for what it may not say."""
+    if request.content_type != "application/json":
+        raise UnsupportedMedia
+    try:
+        return msgspec.json.decode(data or b"", type=type_)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from None
+
+
+def params(request: web.Request, type_: Any) -> Any:
+    """The query string as a struct; lists are comma-separated; anything unknown is a 400."""
+    given: dict[str, Any] = {}
+    lists = {
+        f.encode_name
+        for f in msgspec.inspect.type_info(type_).fields  # type: ignore[attr-defined]
+        if _is_list(f.type)
+    }
+    for key, value in request.query.items():
+        if key in given:
+            raise BadRequest(f"{key} is given twice", field=key)
+        given[key] = [v for v in value.split(",") if v] if key in lists else value
+    try:
+        return msgspec.convert(given, type_, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(error, BadRequest) from None
+
+
+def _is_list(type_: Any) -> bool:
+    kinds = type_.types if isinstance(type_, msgspec.inspect.UnionType) else (type_,)
+    lists = (msgspec.inspect.ListType, msgspec.inspect.VarTupleType, msgspec.inspect.SetType)
+    return any(isinstance(getattr(k, "type", k), lists) for k in kinds)
+
+
+def check_cookies(request: web.Request, options: Options) -> None:
+    """Refuse a cookie that another site made the browser send."""
+    origin = request.headers.get("Origin") or _origin(request.headers.get("Referer", ""))
+    own = f"{'https' if caller(request).secure else 'http'}://{request.host}"
+    if origin not in options.origins | {own}:
+        raise CsrfFailed("this request does not come from the console")
+
+
+class CsrfFailed(Forbidden):
+    """The request was not made by our own page."""
+
+    code = "csrf_failed"
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/")[:3])
+
+
+def reply(data: Any, status: int = 200, headers: Any = None) -> web.Response:
+    if data is None and status == 204:
+        return web.Response(status=204, headers=headers)
+    return web.Response(
+        body=msgspec.json.encode(data),
+        status=status,
+        content_type="application/json",
+        charset="utf-8",
+        headers=headers,
+    )
+
+
+def respond(request: web.Request, answer: Any, status: int) -> web.Response:
+    """A handler's answer as a response."""
+    if not isinstance(answer, Reply):
+        return reply(answer, 204 if answer is None and status == 200 else status)
+    response = reply(answer.body, answer.status, dict(answer.headers))
+    for cookie in answer.cookies:
+        _set_cookie(request, response, cookie)
+    return response
+
+
+def _set_cookie(request: web.Request, response: web.Response, cookie: Cookie) -> None:
+    production = request.app[STATE].options.production
+    response.set_cookie(
+        cookie.name,
+        cookie.value,
+        path=cookie.path,
+        max_age=cookie.max_age if cookie.value else 0,
+        httponly=True,
+        samesite="Strict",
+        secure=production or caller(request).secure,
+    )

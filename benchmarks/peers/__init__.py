@@ -1,0 +1,1 @@
+"""Programs that we did not write, run beside ours on the same work."""

@@ -1,0 +1,26 @@
+"""Modbus over TCP, serial RTU, serial ASCII and RTU-over-TCP."""
+
+import typer
+
+from hub import Plugin, Role, hookimpl
+
+DRIVERS = ("modbus-tcp", "modbus-rtu", "modbus-ascii", "modbus-rtu-over-tcp")
+
+
+@hookimpl
+def hub_plugin() -> Plugin:
+    from drivers.modbus.driver import ModbusDriver  # noqa: PLC0415 - keeps `busbar --help` fast
+
+    return Plugin(
+        name="modbus",
+        title="Modbus",
+        runs_on=Role.GATEWAY,
+        drivers=dict.fromkeys(DRIVERS, ModbusDriver),
+    )
+
+
+@hookimpl
+def hub_cli(app: typer.Typer) -> None:
+    from drivers.modbus.cli import modbus  # noqa: PLC0415
+
+    app.add_typer(modbus, name="modbus")

@@ -1,0 +1,159 @@
+"""What a handler is given: who asks, from where, the open transaction, the clock."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .errors import Forbidden
+
+if TYPE_CHECKING:
+    from .services import Key
+
+T = TypeVar("T")
+Clock = Callable[[], dt.datetime]
+
+
+def utcnow() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Something that happened. The tag is its stable name (`user.locked`)."""
+
+
+@lru_cache(maxsize=4096)
+def _matches(pattern: str, code: str) -> bool:
+    wanted, given = pattern.split("."), code.split(".")
+    for i, part in enumerate(wanted):
+        if part == "*" and i == len(wanted) - 1:
+            return len(given) > i
+        if i >= len(given) or part not in ("*", given[i]):
+            return False
+    return len(wanted) == len(given)
+
+
+def permits(patterns: frozenset[str], code: str) -> bool:
+    """Whether `module.resource.action` is granted; `*` is any segment, a last `*` all that follow.
+
+    A pattern that begins with `!` takes away and wins.
+    """
+    if any(p.startswith("!") and _matches(p[1:], code) for p in patterns):
+        return False
+    return code in patterns or any(_matches(p, code) for p in patterns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who asks. kind: user, api_key, gateway, system. session: what signing out ends."""
+
+    id: str
+    tenant: UUID
+    kind: str = "user"
+    name: str = ""
+    session: UUID | None = None
+    roles: tuple[str, ...] = ()
+    permissions: frozenset[str] = frozenset()
+    expires: dt.datetime | None = None
+
+    def may(self, permission: str) -> bool:
+        return permits(self.permissions, permission)
+
+    def require(self, permission: str) -> None:
+        if not self.may(permission):
+            raise Forbidden(f"this needs the permission {permission}", required_action=permission)
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a request comes from. secure: it came over TLS. origin: scheme, host and port."""
+
+    request_id: str = ""
+    ip: str = ""
+    user_agent: str = ""
+    origin: str = ""
+    language: str = "en"
+    secure: bool = False
+    cookies: Mapping[str, str] = {}
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller proves itself with. scheme: `bearer`, `apikey`."""
+
+    scheme: str
+    token: str
+    caller: Caller = Caller()
+
+
+@dataclass(kw_only=True)
+class Ctx:
+    """One unit of work: everything done through `db` is committed together, or not at all."""
+
+    db: AsyncSession
+    actor: Actor
+    clock: Clock = utcnow
+    caller: Caller = field(default_factory=Caller)
+    services: Mapping[Any, Any] = field(default_factory=dict)
+    events: list[tuple[UUID, Event]] = field(default_factory=list)
+    refusal: Exception | None = None
+
+    def act_as(self, actor: Actor) -> None:
+        """From here on the audit names this actor, who has just proved who he is."""
+        self.actor = self.db.sync_session.info["actor"] = actor
+
+    def refuse(self, error: Exception) -> None:
+        """Commit what was done so far (a failed attempt), then answer with the error."""
+        self.refusal = error
+
+    def emit(self, event: Event, tenant: UUID | None = None) -> None:
+        """Publish when the transaction commits; nothing leaves if it rolls back."""
+        self.events.append((tenant or self.actor.tenant, event))
+
+    def require(self, permission: str) -> None:
+        self.actor.require(permission)
+
+    def get(self, key: "Key[T]") -> T:
+        """A service of this process, or LookupError that names it."""
+        try:
+            service: T = self.services[key]
+        except KeyError:
+            raise LookupError(f"no service provides {key.name!r} in this process") from None
+        return service
+
+
+class UnitOfWork(Protocol):
+    """Opens transactions outside of a request: jobs, subscribers, authenticators."""
+
+    def __call__(self, actor: Actor, caller: Caller = ...) -> AbstractAsyncContextManager[Ctx]:
+        """A transaction inside the actor's tenant."""
+
+    def system(
+        self, caller: Caller = ..., actor: Actor | None = None
+    ) -> AbstractAsyncContextManager[Ctx]:
+        """A transaction that sees all tenants; new rows must name theirs. Use it sparingly."""
+
+
+class Cookie(msgspec.Struct, frozen=True, kw_only=True):
+    """A cookie to set; an empty value deletes it. max_age: seconds, None = until the browser ends.
+
+    Always HttpOnly and SameSite=Strict; Secure unless the request came in clear from this host.
+    """
+
+    name: str
+    value: str = ""
+    path: str = "/"
+    max_age: int | None = None
+
+
+class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """A handler's answer when status, headers or cookies matter; else it returns the body alone."""
+
+    body: T
+    status: int = 200
+    headers: Mapping[str, str] = {}
+    cookies: tuple[Cookie, ...] = ()

@@ -1,0 +1,54 @@
+"""What a process at the centre stands on, as a plugin that starts before all others.
+
+It brings the database, its schema, the unit of work, and what plugins `provide` in their manifests.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from hub.contract.context import Clock, utcnow
+from hub.contract.plugin import Plugin, Role, hookimpl
+
+from .app import UNIT, Hub
+from .database import DATABASE, Database, embedded
+from .migrate import upgrade
+from .uow import Unit
+
+
+@hookimpl
+def hub_plugin() -> Plugin:
+    return Plugin(name="hub", title="Foundation of the centre", runs_on=Role.CENTRAL)
+
+
+@hookimpl
+def hub_services(hub: Hub) -> list[contextlib.AbstractAsyncContextManager[Any]]:
+    database = hub.settings.database
+    folder = Path(hub.settings.site.runtime_root) / "postgres"
+    return [foundation(hub, database.dsn, folder, size=database.max_connections)]
+
+
+@contextlib.asynccontextmanager
+async def foundation(
+    hub: Hub, dsn: str = "", folder: Path | None = None, *, size: int = 10, clock: Clock = utcnow
+) -> AsyncIterator[None]:
+    """Open the database (an embedded one in `folder` without a DSN), migrate, offer services."""
+    plugins = list(hub.plugins.values())
+    async with contextlib.AsyncExitStack() as stack:
+        if not dsn:
+            if folder is None:
+                raise ValueError("no database: give a DSN, or a folder for an embedded one")
+            dsn = await stack.enter_async_context(embedded(folder))
+        for plugin in plugins:
+            for resource in plugin.resources:
+                resource.plugin = plugin.name
+        await asyncio.to_thread(upgrade, dsn, plugins)
+        database = await stack.enter_async_context(Database(dsn, size=size))
+        hub.provide(DATABASE, database)
+        hub.provide(UNIT, Unit(database, clock, hub.services))
+        for plugin in plugins:
+            for key, service in plugin.providers.items():
+                hub.provide(key, service)
+        yield

@@ -1,0 +1,143 @@
+"""The generic operations of a Resource."""
+
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET
+from sqlalchemy import func, select
+
+from hub.contract.context import Ctx, Event
+from hub.contract.errors import NotFound, Stale
+from hub.contract.model import Entity, SoftDelete
+from hub.contract.resource import Op, Resource
+
+from . import filters
+
+
+class Page(msgspec.Struct, kw_only=True):
+    """Part of a list. total and pages are not counted when a cursor is followed."""
+
+    items: list[Any]
+    total: int | None
+    page: int | None
+    limit: int
+    pages: int | None
+    next_cursor: str | None
+
+
+class RowChanged(Event, frozen=True, tag="row.changed"):
+    """A row of a Resource was created, updated or deleted."""
+
+    resource: str
+    operation: str
+    id: UUID
+    revision: int
+
+
+async def list_(ctx: Ctx, res: Resource[Any], query: filters.Query) -> Page:
+    """One page; at most two statements."""
+    window = filters.parse(res, query)
+    model = res.model
+    base = select(*(getattr(model, name) for name in res.read_fields)).where(*window.where)
+    column = getattr(model, window.sort)
+    order = column.desc().nulls_last() if window.descending else column.asc().nulls_last()
+    stmt = base.order_by(order, model.id).limit(window.limit + 1)
+    if window.after:
+        stmt = stmt.where(filters.behind(res, window))
+    elif window.page:
+        stmt = stmt.offset((window.page - 1) * window.limit)
+    rows = (await ctx.db.execute(stmt)).all()
+    more = len(rows) > window.limit
+    rows = rows[: window.limit]
+    total = None
+    if window.page:
+        total = (window.page - 1) * window.limit + len(rows)
+        if more or (not rows and window.page > 1):
+            counted = select(func.count()).select_from(base.order_by(None).subquery())
+            total = await ctx.db.scalar(counted) or 0
+    last = (getattr(rows[-1], window.sort), rows[-1].id) if more else None
+    return Page(
+        items=[res.read(*row) for row in rows],
+        total=total,
+        page=window.page,
+        limit=window.limit,
+        pages=None if total is None else -(-total // window.limit),
+        next_cursor=filters.cursor(*last) if last else None,
+    )
+
+
+def view(res: Resource[Any], row: Entity) -> msgspec.Struct:
+    """A row as clients see it."""
+    return res.read(*attrgetter(*res.read_fields)(row))
+
+
+async def get(ctx: Ctx, res: Resource[Any], ident: UUID, *, lock: bool = False) -> Any:
+    """The row, or NotFound; another tenant's is not found either."""
+    stmt = select(res.model).where(res.model.id == ident)
+    row = await ctx.db.scalar(stmt.with_for_update() if lock else stmt)
+    if row is None:
+        raise NotFound(f"there is no {res.name} {ident}", resource=res.name, identifier=str(ident))
+    return row
+
+
+async def create(ctx: Ctx, res: Resource[Any], body: msgspec.Struct) -> Any:
+    if custom := res.overrides.get(Op.CREATE):
+        row = await custom(ctx, body)
+    else:
+        row = res.model(**given(body))
+        ctx.db.add(row)
+    await ctx.db.flush()
+    _tell(ctx, res, row, "created")
+    return row
+
+
+async def update(ctx: Ctx, res: Resource[Any], row: Any, body: msgspec.Struct) -> Any:
+    before = row.revision
+    if custom := res.overrides.get(Op.UPDATE):
+        await custom(ctx, row, body)
+    else:
+        for name, value in given(body).items():
+            setattr(row, name, value)
+    await ctx.db.flush()
+    if row.revision != before:
+        _tell(ctx, res, row, "updated")
+    return row
+
+
+async def delete(ctx: Ctx, res: Resource[Any], row: Any) -> None:
+    if custom := res.overrides.get(Op.DELETE):
+        await custom(ctx, row)
+    elif isinstance(row, SoftDelete):
+        row.deleted_at = ctx.clock()
+    else:
+        await ctx.db.delete(row)
+    await ctx.db.flush()
+    _tell(ctx, res, row, "deleted")
+
+
+def check_revision(row: Entity, if_match: str | None) -> None:
+    """Refuse to change what is no longer what the client has seen."""
+    if if_match is None or if_match.strip() == "*":
+        return
+    tags = {tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")}
+    if str(row.revision) not in tags:
+        raise Stale(f"its revision is now {row.revision}: read it again", revision=row.revision)
+
+
+def given(body: msgspec.Struct) -> dict[str, Any]:
+    """The fields that the client sent; null is a value, absent is not."""
+    return {f: v for f in body.__struct_fields__ if (v := getattr(body, f)) is not UNSET}
+
+
+def _tell(ctx: Ctx, res: Resource[Any], row: Entity, operation: str) -> None:
+    ctx.emit(
+        RowChanged(
+            resource=f"{res.plugin}.{res.name}",
+            operation=operation,
+            id=row.id,
+            revision=row.revision,
+        ),
+        tenant=row.tenant,
+    )

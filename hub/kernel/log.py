@@ -1,0 +1,98 @@
+"""Structured logs: one JSON object a line, or a readable line on a terminal; secrets masked.
+
+Code logs through `logging` with `extra={"action": "area.what"}`, or through structlog.
+"""
+
+import io
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import structlog
+
+MASK = "***"
+SECRET_KEYS = re.compile(
+    r"passw(or)?d|passphrase|secret|token|credential|authorization|cookie|api[-_]?key|"
+    r"private[-_]?key|encryption[-_]?key|^pin$|^key$|jwt",
+    re.IGNORECASE,
+)
+SECRET_TEXTS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?P<keep>[a-z][a-z0-9+.-]*://[^:/@\s]*:)[^@/\s]+@"), rf"\g<keep>{MASK}@"),
+    (re.compile(r"(?P<keep>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{6,}"), rf"\g<keep>{MASK}"),
+    (re.compile(r"\$argon2id?\$[^\s'\"]+"), MASK),
+    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), MASK),
+    (
+        re.compile(
+            r"(?P<keep>(?i:password|passwd|secret|token|api_key)['\"]?\s*[=:]\s*)[^\s,;&}]+"
+        ),
+        rf"\g<keep>{MASK}",
+    ),
+)
+
+
+def redact(value: Any, key: str = "") -> Any:
+    """The value without secrets, at any depth."""
+    if key and SECRET_KEYS.search(key) and value is not None and not isinstance(value, bool):
+        return MASK
+    if isinstance(value, str):
+        for pattern, instead in SECRET_TEXTS:
+            value = pattern.sub(instead, value)
+        return value
+    if isinstance(value, Mapping):
+        return {k: redact(v, str(k)) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(v) for v in value]
+    return value
+
+
+def _redactor(logger: Any, method: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {k: v if k.startswith("_") else redact(v, k) for k, v in event.items()}
+
+
+def setup(level: str = "info", form: str = "auto", stream: TextIO | None = None) -> None:
+    """Send all logs of this process to `stream` (standard error). form: auto, json, console."""
+    out = stream or sys.stderr
+    console = form == "console" or (form == "auto" and out.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    last: Any = (
+        structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=_plain)
+        if console
+        else structlog.processors.JSONRenderer(default=str)
+    )
+    trace: list[Any] = [] if console else [structlog.processors.format_exc_info]
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *trace,
+                _redactor,
+                last,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+
+
+def _plain(stream: TextIO, info: Any) -> None:
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, info)
+    stream.write(redact(text.getvalue()))

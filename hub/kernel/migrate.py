@@ -1,0 +1,146 @@
+"""Schema changes: one Alembic branch per plugin in one version table, then the tenant walls."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, pool
+
+from hub.contract.plugin import Plugin
+
+from .database import APP, SYSTEM
+
+HERE = Path(__file__).parent / "alembic"
+_LOCK = 0x62757362  # "busb": one process migrates, the others wait
+_APPEND_ONLY = ("hub_audit",)
+
+_ROLES = f"""
+DO $$ BEGIN
+  CREATE ROLE {APP} NOLOGIN NOBYPASSRLS;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+DO $$ BEGIN
+  CREATE ROLE {SYSTEM} NOLOGIN NOBYPASSRLS;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+DO $$ BEGIN
+  IF NOT pg_has_role(current_user, '{APP}', 'SET') THEN
+    EXECUTE format('GRANT {APP}, {SYSTEM} TO %I WITH SET TRUE', current_user);
+  END IF;
+END $$;
+GRANT USAGE ON SCHEMA public TO {APP}, {SYSTEM};
+ALTER DEFAULT PRIVILEGES IN SCHEMA public
+  GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP}, {SYSTEM};
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {APP}, {SYSTEM};
+"""
+
+_UNPROTECTED = """
+SELECT c.relname FROM pg_class c
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant' AND NOT a.attisdropped
+ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+   AND NOT c.relispartition AND NOT c.relforcerowsecurity
+"""
+
+
+def config(plugins: Iterable[Plugin], connection: Connection | None = None) -> Config:
+    """Alembic's configuration over the directories of all plugins."""
+    directories = [HERE / "versions", *(p.migrations for p in plugins if p.migrations)]
+    cfg = Config()
+    cfg.set_main_option("script_location", str(HERE))
+    cfg.set_main_option("path_separator", "newline")
+    cfg.set_main_option("version_locations", "\n".join(map(str, directories)))
+    cfg.attributes["connection"] = connection
+    return cfg
+
+
+@contextmanager
+def _alone(dsn: str) -> Iterator[psycopg.Connection]:
+    """Hold the migration lock on a connection of its own."""
+    with psycopg.connect(dsn, autocommit=True) as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        yield holder
+
+
+def upgrade(dsn: str, plugins: Iterable[Plugin], to: str = "heads") -> None:
+    """Bring the database to the heads of all branches and wall every tenant table. Blocking."""
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=pool.NullPool
+    )
+    with _alone(dsn) as holder:
+        holder.execute(_ROLES)
+        with engine.connect() as connection:
+            command.upgrade(config(plugins, connection), to)
+        protect(holder)
+
+
+def protect(connection: psycopg.Connection) -> None:
+    """Force row-level security on every table with a column `tenant` that has none yet.
+
+    A session that has not said for whom it works gets an error, never rows.
+    """
+    for (table,) in connection.execute(_UNPROTECTED).fetchall():
+        logging.getLogger(__name__).debug("walling %s", table)
+        with connection.transaction():
+            connection.execute(f"""
+                ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+                CREATE POLICY tenant ON "{table}" TO {APP}
+                  USING (tenant = current_setting('busbar.tenant')::uuid);
+                CREATE POLICY system ON "{table}" TO {SYSTEM} USING (true);
+            """)
+    for table in _APPEND_ONLY:
+        if connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
+            continue
+        connection.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {APP}, {SYSTEM}")
+
+
+def required(plugins: Iterable[Plugin]) -> frozenset[str]:
+    """Revisions that the version table of an up-to-date database names.
+
+    A head that another revision depends on is implied by that one, so Alembic does not store it.
+    """
+    script = ScriptDirectory.from_config(config(plugins))
+    implied: set[str] = set()
+    for revision in script.walk_revisions():
+        implied.update(_names(revision.dependencies))
+    return frozenset(script.get_heads()) - implied
+
+
+def _names(revisions: str | Iterable[str] | None) -> tuple[str, ...]:
+    return (revisions,) if isinstance(revisions, str) else tuple(revisions or ())
+
+
+def revise(
+    dsn: str, plugins: Iterable[Plugin], branch: str, message: str, depends: str = ""
+) -> Path:
+    """Write the next revision of one plugin from the difference between models and database."""
+    plugins = list(plugins)
+    directory = next((p.migrations for p in plugins if p.name == branch), HERE / "versions")
+    if directory is None:
+        raise ValueError(f"plugin {branch} names no migrations directory")
+    existing = sorted(directory.glob(f"{branch}_[0-9]*.py"))
+    upgrade(dsn, plugins)
+
+    def own(_context: Any, _revision: Any, directives: list[Any]) -> None:
+        for ops in (directives[0].upgrade_ops, directives[0].downgrade_ops):
+            ops.ops = [o for o in ops.ops if getattr(o, "table_name", "").startswith(f"{branch}_")]
+
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=pool.NullPool
+    )
+    with engine.connect() as connection:
+        command.revision(
+            config(plugins, connection),
+            message=message,
+            autogenerate=True,
+            head=f"{branch}@head" if existing else "base",
+            branch_label=None if existing else branch,
+            version_path=str(directory),
+            rev_id=f"{branch}_{len(existing) + 1:04}",
+            depends_on=depends or None,
+            process_revision_directives=own,
+        )
+    return max(directory.glob(f"{branch}_[0-9]*.py"))

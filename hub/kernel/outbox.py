@@ -1,0 +1,62 @@
+"""Tables of the hub itself: what was done, what happened, what was answered."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Identity, Index, LargeBinary, SmallInteger, String
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.contract.model import Base
+from hub.contract.types import Id, Instant, uuid7
+
+
+class Audit(Base):
+    """One changed row: who, when, from where, and each field's old and new value."""
+
+    __tablename__ = "hub_audit"
+    __table_args__ = (
+        Index(None, "tenant", "row", "at"),
+        Index(None, "tenant", "at"),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    tenant: Mapped[Id]
+    at: Mapped[Instant]
+    actor: Mapped[str] = mapped_column(String(120))
+    actor_kind: Mapped[str] = mapped_column(String(20))
+    action: Mapped[str] = mapped_column(String(20))
+    table: Mapped[str] = mapped_column(String(64))
+    row: Mapped[UUID]
+    change: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    request_id: Mapped[str] = mapped_column(String(100))
+    ip: Mapped[str] = mapped_column(String(45))
+
+
+class Outbox(Base):
+    """One event, written with what it tells of. sequence: in order of writing."""
+
+    __tablename__ = "hub_event"
+    __table_args__ = (Index(None, "tenant", "at"),)
+    sequence: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[UUID] = mapped_column(default=uuid7, unique=True)
+    tenant: Mapped[Id]
+    at: Mapped[Instant]
+    type: Mapped[str] = mapped_column(String(120))
+    actor: Mapped[str] = mapped_column(String(120))
+    request_id: Mapped[str] = mapped_column(String(100))
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class Idempotency(Base):
+    """The answer to a request that carried an `Idempotency-Key`."""
+
+    __tablename__ = "hub_idempotency"
+    tenant: Mapped[Id] = mapped_column(primary_key=True)
+    principal: Mapped[str] = mapped_column(String(120), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    request_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[dt.datetime] = mapped_column(index=True)

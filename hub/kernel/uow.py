@@ -1,0 +1,227 @@
+"""One transaction: tenant, references, revision, audit and outbox, for every write of a plugin."""
+
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, cast
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, event, insert, inspect, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.orm.exc import StaleDataError
+
+from hub.contract.context import Actor, Caller, Clock, Ctx, utcnow
+from hub.contract.errors import Conflict, Invalid
+from hub.contract.model import Base, Entity, SoftDelete
+
+from .database import SYSTEM, Database
+from .outbox import Audit, Outbox
+
+NOBODY = Actor(id="system", tenant=UUID(int=0), kind="system")
+_LOCAL = Caller()
+
+
+class _Session(Session):
+    """A session bound to one tenant (`info["tenant"]`), or to none (`None`: sees all)."""
+
+
+@event.listens_for(_Session, "after_begin")
+def _enter(session: Session, _: object, connection: Connection) -> None:
+    tenant = session.info["tenant"]
+    if tenant is None:
+        connection.exec_driver_sql(f"SET LOCAL ROLE {SYSTEM}")
+    else:
+        connection.exec_driver_sql(
+            "SELECT set_config('busbar.tenant', %(tenant)s, true)", {"tenant": str(tenant)}
+        )
+
+
+@event.listens_for(_Session, "do_orm_execute")
+def _narrow(state: ORMExecuteState) -> None:
+    if (state.is_update or state.is_delete) and not state.execution_options.get("unaudited"):
+        raise TypeError(
+            "a bulk write skips audit and revision: load the rows, or give "
+            "execution_options(unaudited=True)"
+        )
+    options: list[Any] = [
+        with_loader_criteria(SoftDelete, lambda cls: cls.deleted_at.is_(None), include_aliases=True)
+    ]
+    tenant = state.session.info["tenant"]
+    if tenant is not None:
+        options.append(
+            with_loader_criteria(Entity, lambda cls: cls.tenant == tenant, include_aliases=True)
+        )
+    state.statement = state.statement.options(*options)
+
+
+def changes(row: Entity) -> dict[str, list[Any]]:
+    """`{field: [old, new]}`, without what must not be read again."""
+    state = inspect(row)
+    out = {}
+    for attr in state.mapper.column_attrs:
+        info = attr.columns[0].info
+        history = state.attrs[attr.key].history
+        if history.has_changes() and not info.get("write_only") and not info.get("secret"):
+            old = history.deleted[0] if history.deleted else None
+            new = history.added[0] if history.added else None
+            out[attr.key] = [msgspec.to_builtins(old), msgspec.to_builtins(new)]
+    return out
+
+
+def _target(table: str) -> type[Entity]:
+    for mapper in Base.registry.mappers:
+        if getattr(mapper.local_table, "name", None) == table:
+            return cast("type[Entity]", mapper.class_)
+    raise LookupError(f"a reference names table {table!r}, which no plugin brings")
+
+
+def _check_references(session: Session, row: Entity) -> None:
+    state = inspect(row)
+    for attr in state.mapper.column_attrs:
+        table = attr.columns[0].info.get("ref")
+        added = state.attrs[attr.key].history.added if table else None
+        if not table or not added or added[0] is None:
+            continue
+        target = _target(table)
+        if any(isinstance(o, target) and o.id == added[0] for o in session.new):
+            continue
+        with session.no_autoflush:
+            found = session.scalar(
+                select(target.id).where(target.tenant == row.tenant, target.id == added[0])
+            )
+        if found is None:
+            raise Invalid(f"{attr.key}: there is no such {target.__name__.lower()}", field=attr.key)
+
+
+@event.listens_for(_Session, "before_flush")
+def _stamp(session: Session, *_: object) -> None:
+    tenant, now = session.info["tenant"], session.info["clock"]()
+    audit: list[dict[str, Any]] = session.info["audit"]
+    for row in [*session.new, *session.dirty, *session.deleted]:
+        if not isinstance(row, Entity):
+            continue
+        action = "delete" if row in session.deleted else "update"
+        if row in session.new:
+            action = "create"
+            row.tenant = tenant or row.tenant
+            row.id = row.id or cast("Any", type(row).__table__).c.id.default.arg(None)
+            row.created_at = row.updated_at = now
+        elif action == "update":
+            if not session.is_modified(row):
+                continue
+            row.updated_at = now
+        if tenant is not None and row.tenant != tenant:
+            raise Invalid("a row cannot change its tenant")
+        _check_references(session, row)
+        if row.__audited__:
+            audit.append(_audit_row(session.info, row, action, now))
+
+
+def _audit_row(
+    info: Mapping[Any, Any], row: Entity, action: str, now: dt.datetime
+) -> dict[str, Any]:
+    actor: Actor = info["actor"]
+    caller: Caller = info["caller"]
+    return {
+        "tenant": row.tenant,
+        "at": now,
+        "actor": actor.id,
+        "actor_kind": actor.kind,
+        "action": action,
+        "table": row.__tablename__,
+        "row": row.id,
+        "change": {k: v for k, v in changes(row).items() if k not in ("tenant", "updated_at")},
+        "request_id": caller.request_id,
+        "ip": caller.ip,
+    }
+
+
+@event.listens_for(_Session, "after_flush")
+def _write_audit(session: Session, *_: object) -> None:
+    rows, session.info["audit"] = session.info["audit"], []
+    if rows:
+        session.connection().execute(insert(Audit.__table__), rows)  # type: ignore[arg-type]
+
+
+class Unit:
+    """Opens units of work on one database."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock = utcnow,
+        services: Mapping[Any, Any] | None = None,
+    ) -> None:
+        self.database, self.clock = database, clock
+        self.services = services if services is not None else {}
+
+    def __call__(
+        self, actor: Actor, caller: Caller = _LOCAL
+    ) -> contextlib.AbstractAsyncContextManager[Ctx]:
+        return self._open(actor, actor.tenant, caller)
+
+    def system(
+        self, caller: Caller = _LOCAL, actor: Actor | None = None
+    ) -> contextlib.AbstractAsyncContextManager[Ctx]:
+        return self._open(actor or NOBODY, None, caller)
+
+    @contextlib.asynccontextmanager
+    async def _open(self, actor: Actor, tenant: UUID | None, caller: Caller) -> AsyncIterator[Ctx]:
+        session = AsyncSession(
+            self.database.engine, sync_session_class=_Session, expire_on_commit=False
+        )
+        session.sync_session.info.update(
+            tenant=tenant, actor=actor, caller=caller, clock=self.clock, audit=[]
+        )
+        ctx = Ctx(db=session, actor=actor, clock=self.clock, caller=caller, services=self.services)
+        try:
+            async with session, session.begin():
+                yield ctx
+                await session.flush()
+                await _publish(ctx)
+        except StaleDataError:
+            raise Conflict("someone else changed it meanwhile: read it again") from None
+        except IntegrityError as error:
+            raise explain(error) from None
+        if ctx.refusal is not None:
+            raise ctx.refusal
+
+
+async def _publish(ctx: Ctx) -> None:
+    """Write the events of a unit of work to the outbox."""
+    if not ctx.events:
+        return
+    rows = []
+    for tenant, happened in ctx.events:
+        data = msgspec.to_builtins(happened)
+        rows.append(
+            {
+                "tenant": tenant,
+                "at": ctx.clock(),
+                "type": data.pop("type"),
+                "actor": ctx.actor.id,
+                "request_id": ctx.caller.request_id,
+                "data": data,
+            }
+        )
+    connection = await ctx.db.connection()
+    await connection.execute(insert(Outbox), rows)
+
+
+def explain(error: IntegrityError) -> Exception:
+    """What the database refused, in words of the request."""
+    diag = getattr(error.orig, "diag", None)
+    state, name = getattr(diag, "sqlstate", ""), getattr(diag, "constraint_name", "") or ""
+    table = getattr(diag, "table_name", "") or ""
+    columns = name.removeprefix(f"uq_{table}_").removeprefix("tenant_")
+    if state == "23505":
+        return Conflict(f"{columns} is already in use", field=columns)
+    if state == "23503":
+        return Conflict(f"{table} still refers to it" if table else "something refers to it")
+    if state == "23502":
+        column = getattr(diag, "column_name", "")
+        return Invalid(f"{column} is missing", field=column)
+    return Invalid(f"the database refuses it: {name or state}")

@@ -1,0 +1,55 @@
+"""A journal in memory: what a gateway or driver under test has kept."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from hub.contract.journal import JournalStatus, Record, Stream
+from hub.contract.readings import ReadingBatch
+
+R = TypeVar("R", bound=Record)
+
+
+class MemoryJournal:
+    """`hub.Journal` that keeps everything in lists, in the order of arrival."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, int] = {}
+        self.batches: list[tuple[Stream, ReadingBatch]] = []
+        self.records: list[Record] = []
+        self.flushes = 0
+
+    async def point_ids(self, keys: Sequence[str]) -> list[int]:
+        return [self.ids.setdefault(key, len(self.ids) + 1) for key in keys]
+
+    def readings(self, batch: ReadingBatch, stream: Stream = Stream.TELEMETRY) -> None:
+        self.batches.append((stream, batch))
+
+    def record(self, record: Record) -> None:
+        self.records.append(record)
+
+    async def flush(self) -> None:
+        self.flushes += 1
+
+    def status(self) -> JournalStatus:
+        return JournalStatus(
+            healthy=True,
+            depth=sum(len(b) for _, b in self.batches),
+            bytes=0,
+            oldest_unsent=None,
+            committed=len(self.batches),
+            acknowledged=0,
+            dropped=0,
+        )
+
+    def of(self, kind: type[R]) -> list[R]:
+        """Records of one type."""
+        return [r for r in self.records if isinstance(r, kind)]
+
+    def values(self, point: int) -> list[tuple[int, float, int]]:
+        """(time, value, quality) of one point, in the order of arrival."""
+        return [
+            (int(t), float(v), int(q))
+            for _, b in self.batches
+            for p, t, v, q in zip(b.point, b.time, b.value, b.quality, strict=True)
+            if p == point
+        ]

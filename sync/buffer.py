@@ -1,0 +1,200 @@
+"""The journal of a gateway: what it acknowledges survives a kill and a power cut."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+import aiosqlite
+import msgspec
+
+from hub import Catalogue, JournalStatus, ReadingBatch, Record, Stream
+
+from . import frames
+from .inbox import Inbox
+from .log import CorruptLog
+from .writer import HOPELESS, Limits, Writer
+
+CLOSE_WITHIN = 2.0  # s
+
+
+def now_us() -> int:
+    """µs since 1970 UTC."""
+    return time.time_ns() // 1_000
+
+
+class Waiting(NamedTuple):
+    """Consecutive frames behind a sequence number, with the epoch that they belong to."""
+
+    epoch: UUID
+    first: int
+    last: int
+    frames: list[bytes]
+
+
+class Buffer:
+    """`hub.Journal` on a SQLite file. Use `opened`, which also closes it."""
+
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits | None = None,
+        *,
+        max_queue: int = 500_000,
+        clock: Callable[[], int] = now_us,
+    ) -> None:
+        self.path = path
+        self._loop = asyncio.get_running_loop()
+        self._inbox = Inbox(max_queue, 20_000, clock)
+        self._writer = Writer(path, self._inbox, limits or Limits(), clock, self._committed)
+        self._flushes: list[tuple[int, asyncio.Future[None]]] = []
+        self._news = asyncio.Event()
+        self._reader: tuple[int, aiosqlite.Connection] | None = None
+        self._done = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(
+        cls,
+        path: Path,
+        limits: Limits | None = None,
+        *,
+        max_queue: int = 500_000,
+        clock: Callable[[], int] = now_us,
+    ) -> AsyncIterator["Buffer"]:
+        """Open or begin the file; a file that cannot be used is trouble told, not raised."""
+        buffer = cls(path, limits, max_queue=max_queue, clock=clock)
+        buffer._writer.start()
+        await asyncio.wrap_future(buffer._writer.call(lambda: None))
+        try:
+            yield buffer
+        finally:
+            await buffer._close()
+
+    async def _close(self) -> None:
+        await self._drop_reader()
+        await asyncio.to_thread(self._writer.finish, CLOSE_WITHIN)
+        for _, future in self._flushes:
+            future.cancel()
+
+    async def point_ids(self, keys: Sequence[str]) -> list[int]:
+        """Local ids of `device.point` keys, assigned at first sight and never reused."""
+        return await asyncio.wrap_future(self._writer.call(lambda: self._writer.point_ids(keys)))
+
+    def readings(self, batch: ReadingBatch, stream: Stream = Stream.TELEMETRY) -> None:
+        """Queue for the next group commit. Never blocks."""
+        if len(batch):
+            self._inbox.put(stream, batch)
+
+    def record(self, record: Record) -> None:
+        """Queue a record on the events stream."""
+        self._inbox.put(Stream.EVENTS, record)
+
+    async def flush(self) -> None:
+        """Return when all that was queued before is on disk (or was counted as lost)."""
+        ticket = self._inbox.hurry()
+        if ticket > self._done:
+            future: asyncio.Future[None] = self._loop.create_future()
+            self._flushes.append((ticket, future))
+            await future
+
+    def status(self) -> JournalStatus:
+        """Counts of this epoch; `depth` and `dropped` include what is and was in memory."""
+        known = self._writer.status
+        return msgspec.structs.replace(
+            known,
+            depth=known.depth + self._inbox.rows,
+            dropped=known.dropped + self._inbox.dropped,
+        )
+
+    def acknowledge(self, stream: Stream, seq: int) -> None:
+        """The centre has stored all frames up to `seq`."""
+        self._writer.acknowledge(stream, seq)
+
+    async def republish(self) -> None:
+        """Queue the whole catalogue again."""
+        catalogue: Catalogue = await asyncio.wrap_future(self._writer.call(self._writer.catalogue))
+        if catalogue.points:
+            self.record(catalogue)
+
+    async def wait(self) -> None:
+        """Return when something was committed since the last call."""
+        await self._news.wait()
+        self._news.clear()
+
+    async def positions(self) -> dict[Stream, int]:
+        """The acknowledged sequence number of each stream, as far as the file tells."""
+        database = await self._database()
+        async with database.execute("SELECT name, acknowledged FROM stream") as rows:
+            return {Stream(name): seq async for name, seq in rows}
+
+    async def fetch(self, stream: Stream, after: int, max_bytes: int) -> Waiting | None:
+        """Frames behind `after`, at least one if there is one; None when there is none.
+
+        Raises sqlite3.Error when the file cannot be read now; a damaged one is then replaced.
+        """
+        try:
+            return await self._fetch(stream, after, max_bytes)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in HOPELESS:
+                await self._drop_reader()
+                await asyncio.wrap_future(self._writer.call(self._writer.distrust))
+            raise
+
+    async def _fetch(self, stream: Stream, after: int, max_bytes: int) -> Waiting | None:
+        database = await self._database()
+        async with database.execute("SELECT epoch FROM buffer") as found:
+            (epoch,) = await found.fetchone() or (b"",)
+        chosen: list[bytes] = []
+        size = last = 0
+        async with database.execute(
+            "SELECT seq, bytes, hash, kind FROM frame WHERE stream = ? AND seq > ?"
+            " ORDER BY seq LIMIT 1000",
+            (stream, after),
+        ) as rows:
+            async for seq, data, hashed, kind in rows:
+                if kind != frames.FrameKind.LOST and frames.digest(data) != hashed:
+                    raise CorruptLog(f"{stream} frame {seq} is damaged")
+                size += len(data) + 8
+                if chosen and size > max_bytes:
+                    break
+                chosen.append(data)
+                last = seq
+        if not chosen:
+            return None
+        return Waiting(UUID(bytes=epoch), frames.decode(chosen[0]).seq, last, chosen)
+
+    async def _database(self) -> aiosqlite.Connection:
+        generation = self._writer.generation
+        if self._reader and self._reader[0] != generation:
+            await self._drop_reader()
+        if not self._reader:
+            connection = await aiosqlite.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=5
+            )
+            self._reader = generation, connection
+        return self._reader[1]
+
+    async def _drop_reader(self) -> None:
+        if self._reader:
+            connection, self._reader = self._reader[1], None
+            await connection.close()
+
+    def _committed(self, ticket: int) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._announce, ticket)
+
+    def _announce(self, ticket: int) -> None:
+        self._done = max(self._done, ticket)
+        self._news.set()
+        waiting = []
+        for wanted, future in self._flushes:
+            if wanted > self._done:
+                waiting.append((wanted, future))
+            elif not future.done():
+                future.set_result(None)
+        self._flushes = waiting

@@ -1,0 +1,65 @@
+"""The gateway's side as a service: buffer, and uplink when a centre is named."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+
+from hub.kernel.app import JOURNAL, Hub, Key
+from hub.kernel.run import plugin_settings
+
+from .buffer import Buffer
+from .settings import SyncSettings
+from .uplink import HttpCarrier, Uplink
+from .writer import Limits
+
+UPLINK = Key[Uplink]("uplink")
+FILE = "buffer.db"
+DAY = 86_400_000_000  # µs
+
+
+@contextlib.asynccontextmanager
+async def buffered(hub: Hub) -> AsyncIterator[Buffer]:
+    """Offer the journal; send what it holds for as long as the process runs."""
+    settings, own = hub.settings, plugin_settings(hub, "sync")
+    folder = Path(settings.gateway.data_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    async with Buffer.opened(folder / FILE, limits(settings, own), max_queue=own.queue) as buffer:
+        hub.provide(JOURNAL, buffer)
+        async with contextlib.AsyncExitStack() as stack:
+            if settings.central.url:
+                uplink = await stack.enter_async_context(sending(hub, buffer))
+                hub.provide(UPLINK, uplink)
+            yield buffer
+
+
+def limits(settings: "object", own: SyncSettings) -> Limits:
+    """The table `[buffer]` in the units of the writer."""
+    buffer = settings.buffer  # type: ignore[attr-defined]
+    return Limits(
+        period=buffer.commit_ms / 1_000,
+        keep=int(buffer.history_days * DAY),
+        history_bytes=own.history_bytes,
+        max_bytes=buffer.max_bytes,
+    )
+
+
+@contextlib.asynccontextmanager
+async def sending(hub: Hub, buffer: Buffer) -> AsyncIterator[Uplink]:
+    """Run the uplink over HTTPS."""
+    central = hub.settings.central
+    context: ssl.SSLContext | bool = True
+    if central.ca_file:
+        context = ssl.create_default_context(cafile=central.ca_file)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        uplink = Uplink(buffer, HttpCarrier(session, central.url, central.key))
+        task = asyncio.create_task(uplink.run(), name="uplink")
+        try:
+            yield uplink
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,358 @@
+"""The gateway's log: one SQLite file of frames, used by one thread.
+
+Every method may raise `sqlite3.Error`; after one, `close` it and open it again. What `write` has
+returned from is on disk (WAL, `synchronous=FULL`). A frame's row is keyed by the last sequence
+number that it covers, so a notice of loss stands where the frames that it replaces ended.
+"""
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+from uuid import UUID, uuid4
+
+import msgspec
+
+from hub import CatalogueEntry, GapCause, ReadingBatch, Record, Stream
+
+from . import frames
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS buffer (epoch BLOB NOT NULL, created INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS point (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, entry BLOB);
+CREATE TABLE IF NOT EXISTS stream (
+    name TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash BLOB NOT NULL, acknowledged INTEGER NOT NULL,
+    readings INTEGER NOT NULL, sent INTEGER NOT NULL, dropped INTEGER NOT NULL,
+    bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS frame (
+    stream TEXT NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL, first INTEGER NOT NULL,
+    last INTEGER NOT NULL, count INTEGER NOT NULL, stored INTEGER NOT NULL, hash BLOB NOT NULL,
+    bytes BLOB NOT NULL, PRIMARY KEY (stream, seq));
+"""
+PAGE = 4_096
+RESERVE = 256 << 10
+QUICK_CHECK = 32 << 20
+Payload = ReadingBatch | Sequence[Record]
+
+
+class CorruptLog(sqlite3.DatabaseError):
+    """The file is a database, but not a log that can be continued."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Where a stream stands. readings, sent, dropped: totals since the epoch began."""
+
+    seq: int
+    hash: bytes
+    acknowledged: int = 0
+    readings: int = 0
+    sent: int = 0
+    dropped: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A payload that no frame can hold."""
+
+    stream: Stream
+    reason: str
+
+
+class Log:
+    """An open log file. epoch: differs whenever the sequence began anew.
+
+    attempt: what the tails are if the commit that failed last did happen after all.
+    """
+
+    PORTION = 5_000  # frames that one `trim` deletes at most, of each stream
+
+    def __init__(self, path: Path, now: int, *, check: bool = False) -> None:
+        """Open or create. check: read all of the file even if it is large."""
+        self.path = path
+        self._check = check
+        self._reserve = path.with_name(path.name + ".reserve")
+        self.attempt: dict[Stream, Tail] = {}
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        try:
+            self._prepare(now)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, now: int) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        # the write-ahead log must fit into the reserve when a small disk fills up
+        pages = max(16, min(1_000, shutil.disk_usage(self.path.parent).total // (16 * PAGE)))
+        self._ahead = pages * PAGE
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+        self._db.execute(f"PRAGMA journal_size_limit = {self._ahead}")
+        if self._check or self.path.stat().st_size <= QUICK_CHECK:
+            (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise CorruptLog(verdict)
+        with self._transaction():
+            for statement in filter(str.strip, SCHEMA.split(";")):
+                self._db.execute(statement)
+            if self._db.execute("SELECT count(*) FROM buffer").fetchone() == (0,):
+                self._db.execute("INSERT INTO buffer VALUES (?, ?)", (uuid4().bytes, now))
+            (epoch,) = self._db.execute("SELECT epoch FROM buffer").fetchone()
+            self.epoch = UUID(bytes=epoch)
+            for stream in Stream:
+                begin = frames.genesis(self.epoch, stream)
+                self._db.execute(
+                    "INSERT OR IGNORE INTO stream VALUES (?, 0, ?, 0, 0, 0, 0, 0)", (stream, begin)
+                )
+        self.tails = {stream: self._read_tail(stream) for stream in Stream}
+        self.keep_reserve()
+
+    def _read_tail(self, stream: Stream) -> Tail:
+        row = self._db.execute(
+            "SELECT seq, hash, acknowledged, readings, sent, dropped, bytes FROM stream"
+            " WHERE name = ?",
+            (stream,),
+        ).fetchone()
+        tail = Tail(*row)
+        newest = self._db.execute(
+            "SELECT seq, hash, kind, bytes FROM frame WHERE stream = ? ORDER BY seq DESC LIMIT 1",
+            (stream,),
+        ).fetchone()
+        if newest and newest[:2] != (tail.seq, tail.hash):
+            raise CorruptLog(f"the newest {stream} frame is not the one that was written last")
+        if newest and newest[2] != frames.FrameKind.LOST and frames.digest(newest[3]) != newest[1]:
+            raise CorruptLog(f"the newest {stream} frame is damaged")
+        return tail
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def assign(self, wanted: Sequence[tuple[int | None, str]]) -> list[int]:
+        """Ids of keys, by (id to take if the key is new, key)."""
+        with self._transaction():
+            self._db.executemany("INSERT OR IGNORE INTO point (id, key) VALUES (?, ?)", wanted)
+        find = "SELECT id FROM point WHERE key = ?"
+        return [self._db.execute(find, (key,)).fetchone()[0] for _, key in wanted]
+
+    def write(
+        self, payloads: Sequence[tuple[Stream, Payload]], now: int, acknowledged: dict[Stream, int]
+    ) -> list[Refused]:
+        """Append frames and move watermarks in one commit; what no frame can hold is returned."""
+        tails, refused = dict(self.tails), list[Refused]()
+        self.attempt = {}
+        with self._transaction():
+            for stream, payload in payloads:
+                try:
+                    tails[stream] = self._append(stream, tails[stream], payload, now)
+                except (frames.FrameError, TypeError, ValueError, OverflowError) as error:
+                    refused.append(Refused(stream, f"{type(error).__name__}: {error}"))
+            for stream, seq in acknowledged.items():
+                tails[stream] = self._advance(stream, tails[stream], seq)
+            for stream, tail in tails.items():
+                if tail != self.tails[stream]:
+                    self._save(stream, tail)
+            self.attempt = tails
+        self.tails = tails
+        return refused
+
+    def _append(self, stream: Stream, tail: Tail, payload: Payload, now: int) -> Tail:
+        seq = tail.seq + 1
+        if isinstance(payload, ReadingBatch):
+            kind, readings = frames.FrameKind.READINGS, len(payload)
+            data = frames.encode_readings(seq, tail.hash, payload)
+        else:
+            kind, readings = frames.FrameKind.RECORDS, 0
+            data = frames.encode_records(seq, tail.hash, payload)
+            self._describe(payload)
+        first, last = frames.times(data)
+        hashed = frames.digest(data)
+        self._db.execute(
+            "INSERT INTO frame VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (stream, seq, kind, first, last, len(payload), now, hashed, data),
+        )
+        return replace(
+            tail,
+            seq=seq,
+            hash=hashed,
+            readings=tail.readings + readings,
+            bytes=tail.bytes + len(data),
+        )
+
+    def _describe(self, records: Sequence[Record]) -> None:
+        """Remember the catalogue, for a centre that has lost it."""
+        for record in records:
+            for entry in getattr(record, "points", ()):
+                self._db.execute(
+                    "UPDATE point SET entry = ? WHERE id = ?",
+                    (msgspec.msgpack.encode(entry), entry.id),
+                )
+
+    def _advance(self, stream: Stream, tail: Tail, seq: int) -> Tail:
+        seq = min(seq, tail.seq)
+        if seq <= tail.acknowledged:
+            return tail
+        (sent,) = self._db.execute(
+            "SELECT coalesce(sum(count), 0) FROM frame WHERE stream = ? AND kind = ?"
+            " AND seq > ? AND seq <= ?",
+            (stream, frames.FrameKind.READINGS, tail.acknowledged, seq),
+        ).fetchone()
+        return replace(tail, acknowledged=seq, sent=tail.sent + sent)
+
+    def _save(self, stream: Stream, tail: Tail) -> None:
+        self._db.execute(
+            "UPDATE stream SET seq = ?, hash = ?, acknowledged = ?, readings = ?, sent = ?,"
+            " dropped = ?, bytes = ? WHERE name = ?",
+            (
+                *(tail.seq, tail.hash, tail.acknowledged, tail.readings, tail.sent),
+                *(tail.dropped, tail.bytes, stream),
+            ),
+        )
+
+    def oldest_unsent(self) -> int | None:
+        """Time of the oldest reading that the centre does not have."""
+        row = self._db.execute(
+            "SELECT first FROM frame WHERE stream = ? AND seq > ? ORDER BY seq LIMIT 1",
+            (Stream.TELEMETRY, self.tails[Stream.TELEMETRY].acknowledged),
+        ).fetchone()
+        return row[0] if row else None
+
+    def newest(self) -> int | None:
+        """Time of the newest reading in the log."""
+        row = self._db.execute(
+            "SELECT last FROM frame WHERE stream = ? ORDER BY seq DESC LIMIT 1",
+            (Stream.TELEMETRY,),
+        ).fetchone()
+        return row[0] if row else None
+
+    def catalogue(self) -> list[tuple[int, str, CatalogueEntry | None]]:
+        """All points with what was last said of them."""
+        decode: Callable[[bytes], CatalogueEntry] = msgspec.msgpack.Decoder(CatalogueEntry).decode
+        return [
+            (number, key, decode(entry) if entry else None)
+            for number, key, entry in self._db.execute("SELECT id, key, entry FROM point")
+        ]
+
+    @property
+    def bytes(self) -> int:
+        return sum(tail.bytes for tail in self.tails.values())
+
+    def trim(self, stored_before: int, max_bytes: int) -> int:
+        """Delete acknowledged frames that are too old or too many; how many went."""
+        gone = 0
+        for stream in (Stream.TELEMETRY, Stream.EVENTS):
+            excess = self.bytes - max_bytes
+            doomed = []
+            for seq, stored, size in self._db.execute(
+                "SELECT seq, stored, length(bytes) FROM frame WHERE stream = ? AND seq <= ?"
+                " ORDER BY seq LIMIT ?",
+                (stream, self.tails[stream].acknowledged, self.PORTION),
+            ):
+                if stored >= stored_before and excess <= 0:
+                    break
+                doomed.append((seq, size))
+                excess -= size
+            gone += self._delete(stream, doomed)
+        return gone
+
+    def _delete(self, stream: Stream, doomed: Sequence[tuple[int, int]]) -> int:
+        if doomed:
+            tail = self.tails[stream]
+            tail = replace(tail, bytes=tail.bytes - sum(size for _, size in doomed))
+            with self._transaction():
+                self._db.execute(
+                    "DELETE FROM frame WHERE stream = ? AND seq <= ?", (stream, doomed[-1][0])
+                )
+                self._save(stream, tail)
+            self.tails[stream] = tail
+        return len(doomed)
+
+    def sacrifice(self, share: float, now: int, cause: GapCause) -> int:
+        """Replace the oldest unsent telemetry by a notice of loss; how many readings went."""
+        stream = Stream.TELEMETRY
+        tail, size, doomed, wanted = self.tails[stream], 0, [], self.bytes * share
+        for row in self._db.execute(
+            "SELECT seq, kind, first, last, count, hash, length(bytes) FROM frame"
+            " WHERE stream = ? AND seq > ? ORDER BY seq",
+            (stream, tail.acknowledged),
+        ):
+            doomed.append(row)
+            size += row[6]
+            if size >= wanted:
+                break
+        if sum(row[1] != frames.FrameKind.LOST for row in doomed) == 0:
+            return 0
+        lost = sum(row[4] for row in doomed if row[1] != frames.FrameKind.LOST)
+        span = (tail.acknowledged + 1, doomed[-1][0])
+        times = (min(row[2] for row in doomed), max(row[3] for row in doomed))
+        count = sum(row[4] for row in doomed)
+        before = self._hash_before(stream, span[0])
+        notice = frames.encode_lost(span, times, count, before, doomed[-1][5], cause)
+        tail = replace(tail, dropped=tail.dropped + lost, bytes=tail.bytes - size + len(notice))
+        with self._transaction():
+            self._db.execute(
+                "DELETE FROM frame WHERE stream = ? AND seq BETWEEN ? AND ?", (stream, *span)
+            )
+            self._db.execute(
+                "INSERT INTO frame VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (stream, span[1], frames.FrameKind.LOST, *times, count, now, doomed[-1][5], notice),
+            )
+            self._save(stream, tail)
+        self.tails[stream] = tail
+        return lost
+
+    def _hash_before(self, stream: Stream, seq: int) -> bytes:
+        """The `previous` of the frame that now stands first among the unsent."""
+        (data,) = self._db.execute(
+            "SELECT bytes FROM frame WHERE stream = ? AND seq >= ? ORDER BY seq LIMIT 1",
+            (stream, seq),
+        ).fetchone()
+        return frames.decode(data).previous
+
+    def free_reserve(self) -> None:
+        """Use the space that was kept for deleting on a full disk, and grow no more."""
+        self._reserve.unlink(missing_ok=True)
+        (pages,) = self._db.execute("PRAGMA page_count").fetchone()
+        self._db.execute(f"PRAGMA max_page_count = {pages}")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def keep_reserve(self) -> bool:
+        """Without free space SQLite cannot even delete; so some is held back. False: none left.
+
+        The database may then grow as far as the write-ahead log still has room beside it.
+        """
+        try:
+            if not self._reserve.exists() or self._reserve.stat().st_size < RESERVE:
+                self._reserve.write_bytes(b"\0" * RESERVE)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._reserve.unlink(missing_ok=True)
+            return False
+        room = self.path.stat().st_size + shutil.disk_usage(self.path.parent).free
+        pages = max(64, (room - 3 * self._ahead) // PAGE)
+        self._db.execute(f"PRAGMA max_page_count = {min(pages, 1 << 31)}")
+        return True

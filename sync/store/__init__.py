@@ -1,0 +1,1 @@
+"""Readings at the centre, in PostgreSQL with or without TimescaleDB."""

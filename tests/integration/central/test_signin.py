@@ -1,0 +1,100 @@
+"""Signing in, staying in, going out."""
+
+import pytest
+
+from hub import UNIT
+from plugins.identity import ACCOUNTS, bootstrap
+
+LOGIN = "/api/v1/auth/login"
+REFRESH = "/api/v1/auth/refresh"
+
+
+@pytest.fixture
+async def admin(central):
+    made = await bootstrap(central.get(UNIT), central.get(ACCOUNTS))
+    return {"identifier": made.username, "password": made.password}
+
+
+async def test_the_first_administrator_signs_in_and_sees_himself(client, admin):
+    answer = await client.post(LOGIN, json=admin)
+    body = await answer.json()
+    assert answer.status == 200, body
+    cookie = answer.cookies["busbar_refresh"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (
+        True,
+        "Strict",
+        "/api/v1/auth",
+    )
+    headers = {"Authorization": f"Bearer {body['access_token']}"}
+    me = await (await client.get("/api/v1/auth/me", headers=headers)).json()
+    assert (me["username"], me["roles"]) == ("admin", ["superadmin"])
+    assert (await client.get("/api/v1/identity/users", headers=headers)).status == 200
+
+
+async def test_there_is_only_one_first_administrator(central, admin):
+    assert await bootstrap(central.get(UNIT), central.get(ACCOUNTS)) is None
+
+
+async def test_a_wrong_name_and_a_wrong_password_look_the_same(client, admin):
+    one = await client.post(LOGIN, json=admin | {"password": "wrong"})
+    two = await client.post(LOGIN, json={"identifier": "nobody", "password": "wrong"})
+    a, b = await one.json(), await two.json()
+    for body in (a, b):
+        body.pop("request_id")
+        body.pop("timestamp")
+    assert (one.status, a) == (two.status, b)
+    assert (one.status, a["error_code"]) == (401, "INVALID_CREDENTIALS")
+
+
+@pytest.mark.parametrize("name", ["admin", "nobody"])
+async def test_five_failures_lock_a_name_for_a_quarter_hour(client, admin, clock, name):
+    for _ in range(5):
+        answer = await client.post(LOGIN, json={"identifier": name, "password": "wrong"})
+        assert answer.status == 401
+        clock.forward(seconds=1)
+    locked = await client.post(LOGIN, json=admin | {"identifier": name})
+    assert locked.status == 423
+    assert 0 < int(locked.headers["Retry-After"]) <= 900
+    clock.forward(minutes=15)
+    assert (await client.post(LOGIN, json=admin)).status == 200
+
+
+async def test_a_refresh_token_is_spent_by_its_use(client, admin, clock):
+    first = await (await client.post(LOGIN, json=admin | {"token_delivery": "body"})).json()
+    second = await (
+        await client.post(REFRESH, json={"refresh_token": first["refresh_token"]})
+    ).json()
+    assert second["refresh_token"] != first["refresh_token"]
+    clock.forward(seconds=11)
+    reused = await client.post(REFRESH, json={"refresh_token": first["refresh_token"]})
+    assert reused.status == 401
+    dead = await client.post(REFRESH, json={"refresh_token": second["refresh_token"]})
+    assert dead.status == 401
+    headers = {"Authorization": f"Bearer {second['access_token']}"}
+    assert (await client.get("/api/v1/auth/me", headers=headers)).status == 401
+
+
+async def test_two_windows_may_refresh_at_once(client, admin):
+    first = await (await client.post(LOGIN, json=admin | {"token_delivery": "body"})).json()
+    shown = {"refresh_token": first["refresh_token"]}
+    one, two = await client.post(REFRESH, json=shown), await client.post(REFRESH, json=shown)
+    assert (one.status, two.status) == (200, 200)
+    assert "refresh_token" not in await two.json()
+
+
+async def test_a_cookie_from_another_site_does_nothing(client, admin):
+    await client.post(LOGIN, json=admin)
+    bad = await client.post(REFRESH, json={}, headers={"Origin": "https://evil.example"})
+    assert (bad.status, (await bad.json())["error_code"]) == (403, "CSRF_FAILED")
+    own = {"Origin": f"http://{client.host}:{client.port}"}
+    assert (await client.post(REFRESH, json={}, headers=own)).status == 200
+    assert (await client.post("/api/v1/auth/logout", json={}, headers=own)).status == 204
+    assert (await client.post(REFRESH, json={}, headers=own)).status == 401
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "eyJhbGciOiJIUzI1NiJ9.e30.AA"]
+)
+async def test_a_forged_token_is_refused(client, token):
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await client.get("/api/v1/auth/me", headers=headers)).status == 401
