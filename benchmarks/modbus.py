@@ -128,11 +128,9 @@ async def _compare(port: int) -> list[Figure]:
     ):
         async with AsyncExitStack() as stack:
             reads, cpu = await _measure(await _ours(stack, port, kind, step))
-        values = REGISTERS // step
         figures += [
             _figure(f"reads of {title}", reads, bare, "reads/s", goal=0.5),
             _figure(f"reads of {title}, CPU", 1 / cpu, 1 / bare_cpu, "reads/CPU s"),
-            _figure(f"values of {title}, CPU", values / cpu, REGISTERS / bare_cpu, "values/CPU s"),
         ]
     return figures
 

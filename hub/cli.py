@@ -19,6 +19,8 @@ from urllib.parse import quote
 
 import typer
 
+from hub import profiles_cli
+
 if TYPE_CHECKING:
     from config import Settings
     from hub.contract.plugin import Role
@@ -42,9 +44,10 @@ def make_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_show_locals=False,
     )
-    for command in (gateway, central, check, version, watch, explain):
+    for command in (up, gateway, central, check, version, watch, explain):
         app.command()(command)
     app.command("hash-password")(hash_password)
+    profiles_cli.add_commands(app)
     _plugin_commands(app)
     return app
 
@@ -52,6 +55,33 @@ def make_app() -> typer.Typer:
 def main() -> None:
     """Entry point of the installed script."""
     make_app()()
+
+
+def up(
+    config: Files = None,
+    simulate: Annotated[bool, typer.Option(help="Add simulated field devices.")] = False,
+    data: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("data"),
+    port: Annotated[int, typer.Option(help="Of the centre; 0 lets the system choose.")] = 8000,
+    gateway_port: Annotated[int, typer.Option(help="Of the gateway's own API.")] = 8001,
+) -> None:
+    """Run everything on this machine: centre, one gateway and, if wished, a simulated field."""
+    from hub.children import ChildFailed
+    from hub.up import Plan, run
+
+    with _Told():
+        _settings(config or [])
+    plan = Plan(
+        data=data.absolute(),
+        files=tuple(config or ()),
+        simulate=simulate,
+        port=port,
+        gateway_port=gateway_port,
+    )
+    try:
+        asyncio.run(run(plan))
+    except ChildFailed as e:
+        typer.echo(str(e), err=True)
+        raise typer.Exit(1) from None
 
 
 def gateway(config: Files = None) -> None:

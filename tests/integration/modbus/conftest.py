@@ -57,14 +57,15 @@ def channel(driver: str = "modbus-tcp", devices: Iterable[dict] = ({"name": "m"}
     return msgspec.convert(settings, ModbusConfig)
 
 
-def points(config: ModbusConfig, *specs: PointSpec, device: str = "m") -> tuple[Point, ...]:
+def points(config: ModbusConfig, *specs: PointSpec, device: str = "m", first: int = 100):
     owner = next(d for d in config.devices if d.name == device)
     return tuple(
         Point(
-            id=100 + i,
+            id=first + i,
             key=f"{device}.{spec.name}",
             device=device,
             spec=spec,
+            every=spec.every,
             address=ModbusDriver.address(spec, owner),
         )
         for i, spec in enumerate(specs)

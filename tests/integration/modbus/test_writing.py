@@ -94,7 +94,7 @@ async def test_an_illegal_address_is_rejected_in_the_devices_words(serve, link):
 
 
 def setpoint(port: int, **device):
-    config = channel(port=port, request_timeout=0.1, devices=[{"name": "m", **device}])
+    config = channel(port=port, request_timeout=0.3, devices=[{"name": "m", **device}])
     spec = PointSpec(name="p", address="hr:5", type="uint16", writable=True)
     return config, points(config, spec)
 
