@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -13,12 +13,12 @@ from aiohttp import hdrs, web
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from api import endpoints, health, live, openapi, resources
+from api import console, endpoints, health, live, openapi, resources
 from api.metrics import METRICS, Metrics
 from api.problems import from_error, problem
 from api.request import REQUEST_ID, authenticate
 from api.state import STATE, Options, State
-from hub import BadRequest, HubError, TimedOut, Unavailable
+from hub import BadRequest, HubError, Plugin, TimedOut, Unavailable
 from hub.kernel.app import UNIT, Hub, Route
 
 log = logging.getLogger("busbar.api")
@@ -72,7 +72,8 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
         options=options or Options(),
         authenticators={scheme: found for scheme, found in known.items() if found},
     )
-    for plugin in hub.plugins.values():
+    plugins = (*hub.plugins.values(), console.plugin(hub))
+    for plugin in plugins:
         for endpoint in plugin.actions:
             endpoints.add(app, plugin, endpoint)
         for res in plugin.resources:
@@ -82,12 +83,13 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
     for route in hub.routes:
         app.router.add_route(route.method, route.path, _guard(route))
     health.add(app)
-    _document(app, hub)
+    _document(app, plugins)
+    console.add(app)
     return app
 
 
-def _document(app: web.Application, hub: Hub) -> None:
-    document = msgspec.json.encode(openapi.document(hub.plugins.values()))
+def _document(app: web.Application, plugins: Iterable[Plugin]) -> None:
+    document = msgspec.json.encode(openapi.document(plugins))
 
     async def serve(_: web.Request) -> web.Response:
         return web.Response(body=document, content_type="application/json")

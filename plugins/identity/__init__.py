@@ -29,6 +29,7 @@ def hub_plugin() -> Plugin:
         actions=(login, refresh, logout, me, validate, change_password),
         events=EVENTS,
         migrations=Path(__file__).parent / "migrations",
+        locale=Path(__file__).parent / "locale",
     )
 
 

@@ -44,4 +44,5 @@ def hub_plugin() -> Plugin:
         permissions={"scada.readings.read": "See measured values"},
         providers={DIRECTORY: Directory()},
         migrations=Path(__file__).parent / "migrations",
+        locale=Path(__file__).parent / "locale",
     )
