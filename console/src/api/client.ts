@@ -1,4 +1,5 @@
 /** The one way to the API: bearer token in memory, one refresh at a time, errors with the server's words. */
+import { connection } from '../state/connection'
 
 const BASE = '/api/v1'
 const TIME_LIMIT = 30_000
@@ -6,6 +7,14 @@ const TIME_LIMIT = 30_000
 export interface FieldError {
   field: string
   message: string
+}
+
+interface Problem {
+  error?: string
+  detail?: string
+  error_code?: string
+  field?: string
+  details?: FieldError[] | Record<string, unknown>
 }
 
 /** What the server refused and why; `fields` belong beside the inputs. */
@@ -25,54 +34,62 @@ export class ApiError extends Error {
 export class Offline extends Error {}
 
 let token: string | null = null
+let expires = 0
 let refreshing: Promise<boolean> | null = null
-let signedOut: () => void = () => {}
+let signedOut: () => void = () => undefined
+
+export interface Granted {
+  access_token: string
+  expires_in: number
+}
 
 export const session = {
   get token(): string | null {
     return token
   },
-  use(value: string | null): void {
-    token = value
+  /** When the access token ends, in milliseconds since 1970 by this machine's clock. */
+  get expires(): number {
+    return expires
+  },
+  use(granted: Granted | null): void {
+    token = granted?.access_token ?? null
+    expires = granted ? Date.now() + granted.expires_in * 1000 : 0
   },
   onSignedOut(handler: () => void): void {
     signedOut = handler
   },
 }
 
-function cookie(name: string): string | undefined {
-  return document.cookie.split('; ').find((c) => c.startsWith(`${name}=`))?.slice(name.length + 1)
-}
-
 function headers(body: unknown, extra: Record<string, string>): Record<string, string> {
   const all: Record<string, string> = { Accept: 'application/json', ...extra }
   if (body !== undefined) all['Content-Type'] = 'application/json'
   if (token) all['Authorization'] = `Bearer ${token}`
-  const csrf = cookie('busbar_csrf')
-  if (csrf) all['X-CSRF-Token'] = csrf
   return all
 }
 
 async function send(method: string, path: string, body: unknown, extra: Record<string, string>): Promise<Response> {
   try {
-    return await fetch(`${BASE}${path}`, {
+    const reply = await fetch(`${BASE}${path}`, {
       method,
       headers: headers(body, extra),
       body: body === undefined ? null : JSON.stringify(body),
       credentials: 'same-origin',
       signal: AbortSignal.timeout(TIME_LIMIT),
     })
+    connection.value = 'online'
+    return reply
   } catch (cause) {
+    connection.value = 'offline'
     throw new Offline('offline', { cause })
   }
 }
 
 /** Try once to get a new access token by the refresh cookie; parallel callers share the attempt. */
 export function refresh(): Promise<boolean> {
-  refreshing ??= send('POST', '/auth/refresh', undefined, {})
+  refreshing ??= send('POST', '/auth/refresh', {}, {})
     .then(async (reply) => {
       if (!reply.ok) return false
-      token = ((await reply.json()) as { access_token: string }).access_token
+      session.use((await reply.json()) as Granted)
       return true
     })
     .finally(() => {
@@ -81,13 +98,20 @@ export function refresh(): Promise<boolean> {
   return refreshing
 }
 
+/** The fields that a refusal names, whichever of its two forms the server chose. */
+export function fieldErrors(problem: Problem): FieldError[] {
+  if (Array.isArray(problem.details)) return problem.details
+  const field = problem.details?.['field'] ?? problem.field
+  return typeof field === 'string' && field ? [{ field, message: problem.error ?? '' }] : []
+}
+
 async function failure(reply: Response): Promise<ApiError> {
-  const problem = await reply.json().catch(() => ({}))
+  const problem = (await reply.json().catch(() => ({}))) as Problem
   return new ApiError(
     reply.status,
     problem.error ?? problem.detail ?? reply.statusText,
-    problem.code ?? '',
-    problem.details ?? [],
+    problem.error_code ?? '',
+    fieldErrors(problem),
     Number(reply.headers.get('Retry-After') ?? 0),
   )
 }
@@ -104,10 +128,11 @@ export async function request<T>(
   body?: unknown,
   extra: Record<string, string> = {},
 ): Promise<Reply<T>> {
+  const used = token
   let reply = await send(method, path, body, extra)
-  if (reply.status === 401 && !path.startsWith('/auth/')) {
-    if (await refresh()) reply = await send(method, path, body, extra)
-    else signedOut()
+  if (reply.status === 401 && path !== '/auth/login') {
+    if (token !== used || (await refresh())) reply = await send(method, path, body, extra)
+    if (reply.status === 401) signedOut()
   }
   if (!reply.ok) throw await failure(reply)
   const data = reply.status === 204 ? undefined : await reply.json()

@@ -1,13 +1,15 @@
 /** Who is signed in, and what they may do. */
-import { computed, ref } from 'vue'
+import { ref } from 'vue'
 
-import { get, post, refresh, session } from '../api/client'
+import { get, post, refresh, session, type Granted } from '../api/client'
+import { forgetCatalogue, loadCatalogue } from './catalogue'
+import { permits } from './permissions'
 
 export interface User {
   id: string
-  username: string
-  full_name?: string | null
-  email?: string | null
+  email: string
+  username: string | null
+  full_name: string | null
   permissions: string[]
 }
 
@@ -15,22 +17,15 @@ export interface Credentials {
   username: string
   password: string
   remember: boolean
-  totp?: string
 }
 
 export const user = ref<User | null>(null)
-export const signedIn = computed(() => user.value !== null)
 
-/** `scada.points.read` is granted by itself, `scada.points.*`, `scada.*` or `*`. */
-export function may(permission: string): boolean {
-  const held = new Set(user.value?.permissions ?? [])
-  if (held.has('*') || held.has(permission)) return true
-  const parts = permission.split('.')
-  return parts.some((_, n) => n > 0 && held.has(`${parts.slice(0, n).join('.')}.*`))
-}
+export const may = (permission: string): boolean => permits(user.value?.permissions ?? [], permission)
 
 async function load(): Promise<void> {
-  user.value = await get<User>('/auth/me')
+  const [me] = await Promise.all([get<User>('/auth/me'), loadCatalogue()])
+  user.value = me
 }
 
 /** Take up a session that the refresh cookie still holds. */
@@ -42,13 +37,17 @@ export async function restore(): Promise<boolean> {
 }
 
 export async function signIn(credentials: Credentials): Promise<void> {
-  const reply = await post<{ access_token: string }>('/auth/login', credentials)
-  session.use(reply.access_token)
+  session.use(await post<Granted>('/auth/login', credentials))
   await load()
 }
 
-export async function signOut(): Promise<void> {
-  await post('/auth/logout').catch(() => undefined)
+export function forget(): void {
   session.use(null)
   user.value = null
+  forgetCatalogue()
+}
+
+export async function signOut(): Promise<void> {
+  await post('/auth/logout', {}).catch(() => undefined)
+  forget()
 }
