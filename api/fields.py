@@ -27,7 +27,10 @@ _KINDS: dict[type, str] = {
 
 
 class Value(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A type: its kind, and what narrows it. items: kind of a list's members."""
+    """A type: its kind, and what narrows it. items: kind of a list's members.
+
+    hint: how an integer counts (minor units, Wh); a float is a measured value, which needs none.
+    """
 
     kind: str
     nullable: bool = False
@@ -70,6 +73,7 @@ def _of(kind: mi.Type) -> Value:
                 found.kind = "prose"
         case mi.IntType() | mi.FloatType():
             found.minimum, found.maximum = _bounds(kind)
+            found.hint = hint if isinstance(kind, mi.IntType) else ""
         case mi.EnumType():
             found.options = [str(member.value) for member in kind.cls]
         case mi.LiteralType():

@@ -33,6 +33,7 @@ class Field(msgspec.Struct, kw_only=True, omit_defaults=True):
     ref: str = ""
     options: list[Option] = []
     items: str = ""
+    default: Any = None
     minimum: float | None = None
     maximum: float | None = None
     min_length: int | None = None
@@ -42,7 +43,7 @@ class Field(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Verb(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """An action. start, end: of a transition, states of `status`; takes_more: of a query string."""
+    """An action. start, end: states of `status` that a transition leads from and to."""
 
     name: str
     label: Texts
@@ -148,7 +149,7 @@ class Catalogue:
             display=display,
             fields=[self._field(labels, res, f) for f in res.fields],
             operations=[],
-            actions=[_verb(labels, res, action) for action in res.actions.values()],
+            actions=[self._verb(labels, res, action) for action in res.actions.values()],
             filters=list(res.filters),
             sort=list(res.sort),
             search=list(res.search),
@@ -162,12 +163,47 @@ class Catalogue:
         made.creatable = not info.get("read_only")
         made.editable = made.creatable and not info.get("create_only")
         made.ref = self._tables.get(info.get("ref", ""), "")
-        if made.kind == "json" and not made.creatable:
-            made.editable = False
+        made.default = _default(res, field.name)
         return made
+
+    def _verb(self, labels: Labels, res: Resource[Any], action: Action) -> Verb:
+        body = action.signature.body
+        return Verb(
+            name=action.name,
+            label=labels.action(res.name, action.name),
+            method=action.method,
+            path=action_path(res, action).removeprefix("/api/v1"),
+            summary=action.summary,
+            item=action.item,
+            start=list(action.start),
+            end=action.end,
+            body=None if body is None else self._body(labels, res, body),
+        )
+
+    def _body(self, labels: Labels, res: Resource[Any], type_: Any) -> list[Field]:
+        made = []
+        for info, kind in fields.members(type_):
+            field = _field_of(labels, res.name, info.encode_name, kind)
+            field.required = info.required
+            if "uuid" in (kind.kind, kind.items):
+                field.ref = self._named(res.plugin, info.encode_name)
+            made.append(field)
+        return made
+
+    def _named(self, plugin: str, name: str) -> str:
+        """The plugin's resource that a field of a body is named for: `roles`, or `role_id`."""
+        names = (name, f"{name.removesuffix('_id')}s", f"{name.removesuffix('_ids')}s")
+        return next((key for n in names if (key := f"{plugin}.{n}") in self._resources), "")
 
 
 _OPS = (Op.LIST, Op.GET, Op.CREATE, Op.UPDATE, Op.DELETE)
+
+
+def _default(res: Resource[Any], name: str) -> Any:
+    """What a field becomes that is not sent; None where that is computed."""
+    default = res.model.__mapper__.columns[name].default
+    given = getattr(default, "arg", None) if getattr(default, "is_scalar", False) else None
+    return msgspec.to_builtins(given)
 
 
 def _word(op: Op) -> str:
@@ -182,27 +218,3 @@ def _field_of(labels: Labels, resource: str, name: str, kind: fields.Value) -> F
     known = msgspec.structs.asdict(kind)
     known["options"] = [Option(o, labels.option(resource, name, o)) for o in kind.options]
     return Field(name=name, label=labels.field(resource, name), **known)
-
-
-def _verb(labels: Labels, res: Resource[Any], action: Action) -> Verb:
-    body = action.signature.body
-    return Verb(
-        name=action.name,
-        label=labels.action(res.name, action.name),
-        method=action.method,
-        path=action_path(res, action).removeprefix("/api/v1"),
-        summary=action.summary,
-        item=action.item,
-        start=list(action.start),
-        end=action.end,
-        body=None if body is None else _body(labels, res.name, body),
-    )
-
-
-def _body(labels: Labels, resource: str, type_: Any) -> list[Field]:
-    made = []
-    for info, kind in fields.members(type_):
-        field = _field_of(labels, resource, info.encode_name, kind)
-        field.required = info.required
-        made.append(field)
-    return made

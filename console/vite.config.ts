@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
 import vue from '@vitejs/plugin-vue'
@@ -13,16 +14,14 @@ function packed(): Plugin {
   return {
     name: 'packed',
     apply: 'build',
-    generateBundle(_options, bundle) {
+    writeBundle({ dir = '' }, bundle) {
       const names = Object.keys(bundle).filter((name) => COMPRESSED.test(name))
       const assets = JSON.stringify(names.map((name) => `/${name}`))
       const version = createHash('sha256').update(assets).digest('hex').slice(0, 12)
       const worker = readFileSync(new URL('src/sw.js', import.meta.url), 'utf8')
-      this.emitFile({ type: 'asset', fileName: 'sw.js', source: worker.replace('__ASSETS__', assets).replace('__VERSION__', version) })
+      writeFileSync(join(dir, 'sw.js'), worker.replace('__ASSETS__', assets).replace('__VERSION__', version))
       for (const name of names) {
-        const file = bundle[name]!
-        const source = file.type === 'chunk' ? file.code : file.source
-        this.emitFile({ type: 'asset', fileName: `${name}.gz`, source: gzipSync(source, { level: 9 }) })
+        writeFileSync(join(dir, `${name}.gz`), gzipSync(readFileSync(join(dir, name)), { level: 9 }))
       }
     },
   }

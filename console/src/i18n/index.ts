@@ -47,6 +47,15 @@ export function instant(value: string | number | Date, seconds = false): string 
   }).format(new Date(value))
 }
 
+/** A tick of a time axis whose ticks are `step` seconds apart. */
+export function shortTime(value: number, step: number): string {
+  const wanted: Intl.DateTimeFormatOptions =
+    step >= 86_400
+      ? { day: 'numeric', month: 'short' }
+      : { hour: '2-digit', minute: '2-digit', ...(step < 60 ? { second: '2-digit' } : {}) }
+  return new Intl.DateTimeFormat(locale.value, wanted).format(value)
+}
+
 /** `12 s ago`, `3 min ago`: how old a value is. */
 export function ago(milliseconds: number): string {
   const format = new Intl.RelativeTimeFormat(locale.value, { numeric: 'auto', style: 'short' })

@@ -14,7 +14,7 @@ const EMPTY: Page = { items: [], total: 0, page: 1, limit: 20, pages: 0, next_cu
 
 /** What a person wants to see first: short fields, in the order of the table. */
 function usual(resource: Resource): string[] {
-  const short = readable(resource).filter((f) => !LAST.has(f.name) && f.kind !== 'prose' && f.kind !== 'json' && f.kind !== 'list')
+  const short = readable(resource).filter((f) => !LAST.has(f.name) && f.kind !== 'prose' && f.kind !== 'json' && f.kind !== 'list' && (f.kind !== 'uuid' || f.ref))
   return short.slice(0, SHOWN).map((f) => f.name)
 }
 

@@ -2,7 +2,7 @@
 import { number } from '../i18n'
 
 const SCALED = new Set(['W', 'var', 'VA', 'Wh', 'V', 'A'])
-const STEPS: [number, string][] = [[1e9, 'G'], [1e6, 'M'], [1e4, 'k']]
+const STEPS: [number, string][] = [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']]
 
 export interface Shown {
   value: string
@@ -15,7 +15,7 @@ export function engineering(value: number, unit: string): Shown {
     const step = STEPS.find(([least]) => size >= least)
     if (step) {
       const [least, prefix] = step
-      const scaled = value / (prefix === 'k' ? 1e3 : least)
+      const scaled = value / least
       return { value: number(scaled, digits(scaled)), unit: prefix + unit }
     }
   }

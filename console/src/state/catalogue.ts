@@ -23,6 +23,7 @@ export interface Field {
   ref?: string
   options?: Choice[]
   items?: string
+  default?: unknown
   minimum?: number
   maximum?: number
   min_length?: number
