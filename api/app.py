@@ -65,6 +65,7 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
     asked: Any = hub.hooks.hook.hub_authenticate
     known = {s: asked(hub=hub, scheme=s) for s in ("bearer", "apikey")}
     app = web.Application(middlewares=[envelope], client_max_size=1 << 20)
+    app.on_response_prepare.append(_anonymous)
     app[METRICS] = Metrics()
     app[STATE] = State(
         hub=hub,
@@ -86,6 +87,11 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
     _document(app, plugins)
     console.add(app)
     return app
+
+
+async def _anonymous(_: web.Request, response: web.StreamResponse) -> None:
+    """Do not tell which software answers."""
+    response.headers.pop(hdrs.SERVER, None)
 
 
 def _document(app: web.Application, plugins: Iterable[Plugin]) -> None:
@@ -176,7 +182,6 @@ def _finish(request: web.Request, response: web.StreamResponse, ident: str) -> N
     for name, value in SECURITY.items():
         headers.setdefault(name, value)
     headers["X-Request-ID"] = headers["X-Correlation-ID"] = ident
-    headers["Server"] = "busbar"
     if request.path.startswith("/api/"):
         headers.setdefault("Cache-Control", "no-store")
     if options.production:

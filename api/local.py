@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from api.technician import Technician
-from hub.contract.errors import HubError, NotFound
+from hub.contract.errors import HubError, Invalid, NotFound
 from hub.kernel.app import JOURNAL, Hub
 from hub.kernel.gateway import GATEWAY, Channel, Gateway, snapshot
 from hub.kernel.metrics import CONTENT_TYPE, METRICS, text
@@ -205,8 +205,12 @@ async def explain(request: web.Request) -> web.Response:
     gateway, key = _gateway(request), request.match_info["key"]
     channel, device = gateway.device(key)
     point, (now,) = gateway.points.by_key[key], snapshot(gateway, [key])
-    value, scale = now.get("value"), point.spec.scale
-    raw = (value - point.spec.offset) / scale if isinstance(value, float) and scale else value
+    raw = now.get("value")
+    if isinstance(raw, float):
+        try:
+            raw = gateway.points.raw(point, raw)
+        except Invalid:  # its power of ten has become unknown since
+            raw = None
     buffer = gateway.journal.status()
     groups = channel.supervisor.schedule.groups
     achieved = next((g.achieved for g in groups if point in g.points), None)

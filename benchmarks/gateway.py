@@ -97,7 +97,10 @@ def delivered(out: Path) -> float:
 def measure(name: str, pid: int, out: Path, meters: int) -> Run:
     """Wait for the first values, let it settle, then count."""
     deadline = time.monotonic() + 60
-    while not delivered(out) and time.monotonic() < deadline:
+    while not delivered(out):
+        if time.monotonic() > deadline:
+            log = out.parent / "children.log"
+            raise RuntimeError(f"{name} delivered nothing: {log.read_text()[-2000:]}")
         time.sleep(0.2)
     time.sleep(WARM)
     cpu, rss = usage(pid)
@@ -127,10 +130,12 @@ def write_config(folder: Path, ports: list[int], centre: int) -> Path:
     profile.parent.mkdir(parents=True)
     rows = "".join(
         f'[[points]]\nname = "r{n}"\naddress = "hr:{n}"\ntype = "uint16"\n'
+        'description = "times read"\n'
         for n in range(REGISTERS)
     )
     head = (
-        'code = "bench/counter"\nmanufacturer = "bench"\nmodel = "counter"\nprotocol = "modbus"\n'
+        'code = "bench/counter"\ntitle = "Meter whose registers count"\nmanufacturer = "Busbar"\n'
+        'model = "counter"\nprotocol = "modbus"\n'
     )
     profile.write_text(f'{head}reference = "simulators.counting"\n{rows}')
     channels = "".join(

@@ -39,6 +39,12 @@ class Lines:
         """The line of `path`, or None when the text does not have it."""
         return self.of.get(path)
 
+    def nearest(self, *path: str | int) -> int:
+        """The line of `path`, or of the nearest thing around it that the text has."""
+        while path not in self.of:
+            path = path[:-1]
+        return self.of[path]
+
     def _blank(self) -> None:
         match = _BLANK.match(self._text, self._at)
         self._at = match.end() if match else self._at

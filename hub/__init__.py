@@ -1,5 +1,8 @@
 """The contract of Busbar: all that plugins and drivers may use."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from hub.contract.context import (
     Actor,
     Caller,
@@ -9,6 +12,7 @@ from hub.contract.context import (
     Event,
     Reply,
     UnitOfWork,
+    grants,
     permits,
 )
 from hub.contract.driver import (
@@ -46,6 +50,7 @@ from hub.contract.errors import (
     Unavailable,
     Unsupported,
 )
+from hub.contract.events import Happened, Subscriber, subscribe
 from hub.contract.journal import (
     Catalogue,
     CatalogueEntry,
@@ -60,7 +65,6 @@ from hub.contract.journal import (
     Stream,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
-from hub.contract.model import Base, Entity, SoftDelete, col, ref
 from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
 from hub.contract.readings import (
@@ -73,34 +77,37 @@ from hub.contract.readings import (
     Validity,
     quality,
 )
-from hub.contract.resource import Op, Resource
 from hub.contract.services import DIRECTORY, JOURNAL, STORE, UNIT, Key
 from hub.contract.telemetry import Aggregate, Bucket, PointDirectory, ReadingStore
-from hub.contract.types import (
-    Big,
-    Code,
-    Currency,
-    Day,
-    Email,
-    Id,
-    Instant,
-    Json,
-    Label,
-    Locale,
-    Measured,
-    MicroPrice,
-    Minor,
-    Name,
-    Phone,
-    Prose,
-    Rate,
-    Small,
-    Strings,
-    UtcDateTime,
-    Wh,
-    Zone,
-    uuid7,
-)
+
+if TYPE_CHECKING:
+    from hub.contract.model import Base, Entity, SoftDelete, col, ref
+    from hub.contract.resource import Op, Resource
+    from hub.contract.types import (
+        Big,
+        Code,
+        Currency,
+        Day,
+        Email,
+        Id,
+        Instant,
+        Json,
+        Label,
+        Locale,
+        Measured,
+        MicroPrice,
+        Minor,
+        Name,
+        Phone,
+        Prose,
+        Rate,
+        Small,
+        Strings,
+        UtcDateTime,
+        Wh,
+        Zone,
+        uuid7,
+    )
 
 __all__ = [
     "DIRECTORY",
@@ -145,6 +152,7 @@ __all__ = [
     "Forbidden",
     "Gap",
     "GapCause",
+    "Happened",
     "HubError",
     "Id",
     "Instant",
@@ -195,6 +203,7 @@ __all__ = [
     "Stamp",
     "Stream",
     "Strings",
+    "Subscriber",
     "TimedOut",
     "TooLarge",
     "TooMany",
@@ -208,6 +217,7 @@ __all__ = [
     "Zone",
     "action",
     "col",
+    "grants",
     "hookimpl",
     "measurements",
     "permits",
@@ -215,5 +225,16 @@ __all__ = [
     "query",
     "ref",
     "room",
+    "subscribe",
     "uuid7",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Tables and resources are loaded when first named: a gateway has none, and saves the room."""
+    if name in __all__:
+        for part in ("model", "resource", "types"):
+            module = importlib.import_module(f"hub.contract.{part}")
+            if hasattr(module, name):
+                return globals().setdefault(name, getattr(module, name))
+    raise AttributeError(f"hub has no {name!r}")

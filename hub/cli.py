@@ -35,8 +35,8 @@ Address = Annotated[
 GATEWAY_URL = "http://127.0.0.1:8000"
 
 
-def make_app() -> typer.Typer:
-    """All commands, those of plugins too."""
+def make_app(wanted: str = "") -> typer.Typer:
+    """All commands, those of plugins too, unless the one that is wanted is the hub's own."""
     app = typer.Typer(
         name="busbar",
         help="One plugin hub for an electricity utility.",
@@ -48,13 +48,15 @@ def make_app() -> typer.Typer:
         app.command()(command)
     app.command("hash-password")(hash_password)
     profiles_cli.add_commands(app)
-    _plugin_commands(app)
+    own = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
+    if wanted not in own:
+        _plugin_commands(app)
     return app
 
 
 def main() -> None:
     """Entry point of the installed script."""
-    make_app()()
+    make_app(next(iter(sys.argv[1:]), ""))()
 
 
 def up(

@@ -29,11 +29,11 @@ def hub_plugin() -> Plugin:
 def hub_services(hub: "Hub") -> list[AbstractAsyncContextManager[Any]]:
     services: list[AbstractAsyncContextManager[Any]] = []
     if hub.role & Role.GATEWAY:
-        from .gateway import buffered  # noqa: PLC0415 - a centre needs no SQLite
+        from .gateway import buffered
 
         services.append(buffered(hub))
     if hub.role & Role.CENTRAL:
-        from .central import ingesting  # noqa: PLC0415 - a gateway needs no PostgreSQL
+        from .central import ingesting
 
         services.append(ingesting(hub))
     return services
@@ -41,6 +41,6 @@ def hub_services(hub: "Hub") -> list[AbstractAsyncContextManager[Any]]:
 
 @hookimpl
 def hub_cli(app: "typer.Typer") -> None:
-    from .cli import buffer_commands  # noqa: PLC0415 - `busbar --help` is fast
+    from .cli import buffer_commands
 
     app.add_typer(buffer_commands(), name="buffer", help="Look into a gateway's buffer.")

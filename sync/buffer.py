@@ -16,7 +16,6 @@ from hub import Catalogue, JournalStatus, ReadingBatch, Record, Stream
 
 from . import frames
 from .inbox import Inbox
-from .log import CorruptLog
 from .writer import HOPELESS, Limits, Writer
 
 CLOSE_WITHIN = 2.0  # s
@@ -33,6 +32,7 @@ class Waiting(NamedTuple):
     epoch: UUID
     first: int
     last: int
+    readings: int
     frames: list[bytes]
 
 
@@ -138,35 +138,46 @@ class Buffer:
         Raises sqlite3.Error when the file cannot be read now; a damaged one is then replaced.
         """
         try:
-            return await self._fetch(stream, after, max_bytes)
+            waiting, damaged = await self._fetch(stream, after, max_bytes)
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in HOPELESS:
                 await self._drop_reader()
                 await asyncio.wrap_future(self._writer.call(self._writer.distrust))
             raise
+        if damaged:
+            writer = self._writer
+            await asyncio.wrap_future(writer.call(lambda: writer.condemn(stream, damaged)))
+            return waiting or await self.fetch(stream, after, max_bytes)
+        return waiting
 
-    async def _fetch(self, stream: Stream, after: int, max_bytes: int) -> Waiting | None:
+    async def _fetch(
+        self, stream: Stream, after: int, max_bytes: int
+    ) -> tuple[Waiting | None, int]:
+        """What waits before the first damaged frame, and the number of that (0: none)."""
         database = await self._database()
         async with database.execute("SELECT epoch FROM buffer") as found:
             (epoch,) = await found.fetchone() or (b"",)
         chosen: list[bytes] = []
-        size = last = 0
+        size = last = readings = damaged = 0
         async with database.execute(
-            "SELECT seq, bytes, hash, kind FROM frame WHERE stream = ? AND seq > ?"
+            "SELECT seq, bytes, hash, kind, count FROM frame WHERE stream = ? AND seq > ?"
             " ORDER BY seq LIMIT 1000",
             (stream, after),
         ) as rows:
-            async for seq, data, hashed, kind in rows:
+            async for seq, data, hashed, kind, count in rows:
                 if kind != frames.FrameKind.LOST and frames.digest(data) != hashed:
-                    raise CorruptLog(f"{stream} frame {seq} is damaged")
+                    damaged = seq
+                    break
                 size += len(data) + 8
                 if chosen and size > max_bytes:
                     break
                 chosen.append(data)
                 last = seq
+                readings += count if kind == frames.FrameKind.READINGS else 0
         if not chosen:
-            return None
-        return Waiting(UUID(bytes=epoch), frames.decode(chosen[0]).seq, last, chosen)
+            return None, damaged
+        first = frames.decode(chosen[0]).seq
+        return Waiting(UUID(bytes=epoch), first, last, readings, chosen), damaged
 
     async def _database(self) -> aiosqlite.Connection:
         generation = self._writer.generation

@@ -5,6 +5,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -26,7 +27,7 @@ async def buffered(hub: Hub) -> AsyncIterator[Buffer]:
     """Offer the journal; send what it holds for as long as the process runs."""
     settings, own = hub.settings, plugin_settings(hub, "sync")
     folder = Path(settings.gateway.data_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with Buffer.opened(folder / FILE, limits(settings, own), max_queue=own.queue) as buffer:
         hub.provide(JOURNAL, buffer)
         async with contextlib.AsyncExitStack() as stack:
@@ -36,9 +37,9 @@ async def buffered(hub: Hub) -> AsyncIterator[Buffer]:
             yield buffer
 
 
-def limits(settings: "object", own: SyncSettings) -> Limits:
+def limits(settings: Any, own: SyncSettings) -> Limits:
     """The table `[buffer]` in the units of the writer."""
-    buffer = settings.buffer  # type: ignore[attr-defined]
+    buffer = settings.buffer
     return Limits(
         period=buffer.commit_ms / 1_000,
         keep=int(buffer.history_days * DAY),

@@ -58,8 +58,9 @@ async def enrol(
         " owner = coalesce(excluded.owner, sync_gateway.owner) RETURNING id",
         (uuid4(), name, owner, hash_key(key)),
     )
-    (gateway,) = await cursor.fetchone() or (None,)
-    return gateway, key
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 - RETURNING gives a row for either branch
+    return row[0], key
 
 
 class Gate:
@@ -82,7 +83,7 @@ class Gate:
             )
             row = await cursor.fetchone()
             if row is None or not hmac.compare_digest(bytes(row[3]), hashed):
-                raise Unauthenticated("the centre does not know this gateway's key")
+                raise Unauthenticated("the centre does not know this gateway's key")  # noqa: TRY301
         except Unauthenticated:
             fresh = now - since >= WINDOW
             self._failures[address] = (now, 1) if fresh else (since, failures + 1)

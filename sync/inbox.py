@@ -35,7 +35,8 @@ class Inbox:
         self._readings: deque[tuple[int, Stream, ReadingBatch]] = deque()
         self._records: deque[tuple[int, Record]] = deque()
         self._weight = self._ticket = 0
-        self._urgent = self._closed = self._touched = False
+        self._woken = self._closed = self._touched = False
+        self._urgent = 0  # ticket up to which somebody waits
         self._gap: Gap | None = None
         self._lost_records = 0
         self.cause = GapCause.OVERLOAD
@@ -75,18 +76,26 @@ class Inbox:
         )
 
     def gather(self, period: float, enough: int) -> bool:
-        """Wait until `enough` readings wait, or `period` s passed since the first; False: closed."""
+        """Wait for `enough` readings, or for `period` s behind the first item; False: closed."""
         with self._changed:
-            while not (self._ready() or self._urgent or self._closed):
+            while not (self._ready() or self._pressing()):
                 self._changed.wait()
             end = time.monotonic() + period
-            while not (self._urgent or self._closed or self.rows >= enough):
+            while not (self._pressing() or self.rows >= enough):
                 left = end - time.monotonic()
                 if left <= 0:
                     break
                 self._changed.wait(left)
-            self._urgent = self._touched = False
+            self._woken = self._touched = False
             return not self._closed
+
+    def _pressing(self) -> bool:
+        oldest = self._oldest()
+        return self._woken or self._closed or (oldest is not None and oldest <= self._urgent)
+
+    def _oldest(self) -> int | None:
+        waiting = [queue[0][0] for queue in (self._readings, self._records) if queue]
+        return min(waiting, default=None)
 
     def _ready(self) -> bool:
         return bool(
@@ -112,8 +121,8 @@ class Inbox:
                     items.append((stream, batch))
                 else:
                     items.append((Stream.EVENTS, self._records.popleft()[1]))
-            waiting = [queue[0][0] for queue in (self._readings, self._records) if queue]
-            return Taken(items, min(waiting) - 1 if waiting else self._ticket)
+            oldest = self._oldest()
+            return Taken(items, self._ticket if oldest is None else oldest - 1)
 
     def _losses(self) -> list[tuple[Stream, Record]]:
         found: list[tuple[Stream, Record]] = []
@@ -129,11 +138,17 @@ class Inbox:
         return found
 
     def hurry(self) -> int:
-        """Let the writer commit at once; the ticket of what was queued last."""
+        """Have all that is queued committed at once; the ticket of what was queued last."""
         with self._changed:
-            self._urgent = True
+            self._urgent = self._ticket
             self._changed.notify()
             return self._ticket
+
+    def wake(self) -> None:
+        """Have the writer look up from waiting."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify()
 
     def touch(self) -> None:
         """Have the writer commit at the end of the period even if nothing is queued."""

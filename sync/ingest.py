@@ -26,6 +26,8 @@ from .wire import Need, Receipt, Upload
 
 MAX_READINGS = 500_000  # of one upload: bounds the memory that a hostile one can take
 
+MAX_MAPS = 5_000  # buffers whose points are remembered between uploads
+
 Connection = AsyncConnection[Any]
 
 
@@ -178,6 +180,8 @@ class Ingest:
         known = self._maps.get((gateway, epoch))
         if known is None or known.version != version:
             known = _Map(version, await _series(connection, gateway, epoch))
+            if len(self._maps) >= MAX_MAPS:
+                self._maps.clear()
             self._maps[gateway, epoch] = known
         series = known.series[np.minimum(batch.point, len(known.series) - 1)]
         if not series.all():

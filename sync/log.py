@@ -258,14 +258,15 @@ class Log:
         ]
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
+        """Bytes of all frames."""
         return sum(tail.bytes for tail in self.tails.values())
 
     def trim(self, stored_before: int, max_bytes: int) -> int:
         """Delete acknowledged frames that are too old or too many; how many went."""
         gone = 0
         for stream in (Stream.TELEMETRY, Stream.EVENTS):
-            excess = self.bytes - max_bytes
+            excess = self.size - max_bytes
             doomed = []
             for seq, stored, size in self._db.execute(
                 "SELECT seq, stored, length(bytes) FROM frame WHERE stream = ? AND seq <= ?"
@@ -294,7 +295,7 @@ class Log:
     def sacrifice(self, share: float, now: int, cause: GapCause) -> int:
         """Replace the oldest unsent telemetry by a notice of loss; how many readings went."""
         stream = Stream.TELEMETRY
-        tail, size, doomed, wanted = self.tails[stream], 0, [], self.bytes * share
+        tail, size, doomed, wanted = self.tails[stream], 0, [], self.size * share
         for row in self._db.execute(
             "SELECT seq, kind, first, last, count, hash, length(bytes) FROM frame"
             " WHERE stream = ? AND seq > ? ORDER BY seq",
@@ -306,7 +307,7 @@ class Log:
                 break
         if sum(row[1] != frames.FrameKind.LOST for row in doomed) == 0:
             return 0
-        lost = sum(row[4] for row in doomed if row[1] != frames.FrameKind.LOST)
+        lost: int = sum(row[4] for row in doomed if row[1] != frames.FrameKind.LOST)
         span = (tail.acknowledged + 1, doomed[-1][0])
         times = (min(row[2] for row in doomed), max(row[3] for row in doomed))
         count = sum(row[4] for row in doomed)
@@ -324,6 +325,26 @@ class Log:
             self._save(stream, tail)
         self.tails[stream] = tail
         return lost
+
+    def condemn(self, stream: Stream, seq: int, now: int) -> None:
+        """Replace one frame whose bytes are damaged by a notice of its loss."""
+        first, last, count, hashed = self._db.execute(
+            "SELECT first, last, count, hash FROM frame WHERE stream = ? AND seq = ?",
+            (stream, seq),
+        ).fetchone()
+        before = self._db.execute(
+            "SELECT hash FROM frame WHERE stream = ? AND seq < ? ORDER BY seq DESC LIMIT 1",
+            (stream, seq),
+        ).fetchone()
+        previous = before[0] if before else frames.genesis(self.epoch, stream)
+        notice = frames.encode_lost(
+            (seq, seq), (first, last), count, previous, hashed, GapCause.CORRUPT
+        )
+        with self._transaction():
+            self._db.execute(
+                "UPDATE frame SET kind = ?, stored = ?, bytes = ? WHERE stream = ? AND seq = ?",
+                (frames.FrameKind.LOST, now, notice, stream, seq),
+            )
 
     def _hash_before(self, stream: Stream, seq: int) -> bytes:
         """The `previous` of the frame that now stands first among the unsent."""

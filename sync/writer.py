@@ -87,7 +87,7 @@ class Writer(threading.Thread):
         future: Future[T] = Future()
         with self._lock:
             self._wishes.append((wish, future))
-        self._inbox.hurry()
+        self._inbox.wake()
         return future
 
     def finish(self, timeout: float) -> None:
@@ -158,10 +158,10 @@ class Writer(threading.Thread):
         """Retention of history, and the hard limit."""
         log.attempt = {}
         now = self._clock()
-        if log.bytes > self._limits.max_bytes:
+        if log.size > self._limits.max_bytes:
             log.trim(now - self._limits.keep, self._limits.max_bytes)
-        if log.bytes > self._limits.max_bytes:
-            share = 1.02 - self._limits.max_bytes / log.bytes
+        if log.size > self._limits.max_bytes:
+            share = 1.02 - self._limits.max_bytes / log.size
             self._tell_loss(log.sacrifice(share, now, GapCause.DISK_FULL), "the size limit")
         if abs(now - self._trimmed) >= TRIM_EVERY:
             while log.trim(now - self._limits.keep, self._limits.history_bytes) >= Log.PORTION:
@@ -248,6 +248,12 @@ class Writer(threading.Thread):
             self._trouble, self._inbox.cause = "", GapCause.OVERLOAD
             self._refresh(self._log)
 
+    def condemn(self, stream: Stream, seq: int) -> None:
+        """Only in this thread: one frame is damaged in an otherwise sound file."""
+        if self._log is not None:
+            self._log.condemn(stream, seq, self._clock())
+            self._note("buffer.corrupt", f"{stream} frame {seq} of {self._path} is damaged")
+
     def distrust(self) -> None:
         """Only in this thread: a reader met damage; look at the whole file."""
         if self._log is not None:
@@ -319,7 +325,7 @@ class Writer(threading.Thread):
         self.status = JournalStatus(
             healthy=not self._trouble,
             depth=committed - sent - given_up,
-            bytes=log.bytes,
+            bytes=log.size,
             oldest_unsent=log.oldest_unsent(),
             committed=committed,
             acknowledged=sent,

@@ -74,8 +74,7 @@ class ToySession(Session):
 
     async def operate(self, command: Command) -> Result:
         point = command.point
-        raw = (float(command.value) - point.spec.offset) / point.spec.scale
-        line = f"{point.address} {point.spec.name}={raw:g}"
+        line = f"{point.address} {point.spec.name}={command.value:g}"
         answer = await self.ask(point.device, line)
         return Result(outcome=Outcome.DONE if answer == "ok" else Outcome.REJECTED, detail=answer)
 

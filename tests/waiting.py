@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def until(condition: Callable[[], Any], seconds: float = 8.0) -> Any:
+async def until(condition: Callable[[], Any], seconds: float = 8.0, pause: float = 0.005) -> Any:
     """The first true answer of `condition` (which may be a coroutine function), or TimeoutError."""
     async with asyncio.timeout(seconds):
         while True:
@@ -15,4 +15,4 @@ async def until(condition: Callable[[], Any], seconds: float = 8.0) -> Any:
                 found = await found
             if found:
                 return found
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(pause)

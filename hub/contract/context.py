@@ -1,7 +1,7 @@
 """What a handler is given: who asks, from where, the open transaction, the clock."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from .errors import Forbidden
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from .services import Key
 
 T = TypeVar("T")
@@ -47,6 +48,33 @@ def permits(patterns: frozenset[str], code: str) -> bool:
     if any(p.startswith("!") and _matches(p[1:], code) for p in patterns):
         return False
     return code in patterns or any(_matches(p, code) for p in patterns)
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether some code matches both patterns."""
+    a, b = one.split("."), other.split(".")
+    for x, y in zip(a, b, strict=False):
+        if "*" not in (x, y) and x != y:
+            return False
+    short, long = sorted((a, b), key=len)
+    return len(a) == len(b) or (short[-1] == "*" and len(long) > len(short))
+
+
+def grants(held: frozenset[str], wanted: Collection[str]) -> str | None:
+    """The first of `wanted` that whoever holds `held` cannot give away, or None.
+
+    What was taken away from the giver has to be taken away from the taker too.
+    """
+    spared = [p[1:] for p in wanted if p.startswith("!")]
+    for pattern in wanted:
+        if pattern.startswith("!"):
+            continue
+        if not any(_matches(p, pattern) for p in held if not p.startswith("!")):
+            return pattern
+        for taken in (p[1:] for p in held if p.startswith("!")):
+            if _meet(taken, pattern) and not any(_matches(s, taken) for s in spared):
+                return pattern
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +122,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 class Ctx:
     """One unit of work: everything done through `db` is committed together, or not at all."""
 
-    db: AsyncSession
+    db: "AsyncSession"
     actor: Actor
     clock: Clock = utcnow
     caller: Caller = field(default_factory=Caller)

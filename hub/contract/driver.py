@@ -81,7 +81,7 @@ class Can(enum.Flag):
 class Command(Struct, frozen=True, kw_only=True):
     """A control of one point by one person. expires: µs since 1970 UTC; never executed after it.
 
-    value: engineering; the driver encodes (value - offset) / scale and refuses what does not fit.
+    value: an operator's engineering value; a driver gets it raw, as `(value - offset) / scale`.
     """
 
     point: Point

@@ -1,7 +1,8 @@
 """How a package tells the hub what it brings: one manifest and few hooks.
 
 A plugin is a package with `hub_plugin()` marked `@hookimpl`, found through the entry-point group
-`busbar.plugins`. Static things are fields of `Plugin`; hooks are for behaviour.
+`busbar.plugins`, or `busbar.plugins.central` when a gateway need not even import it. Static things
+are fields of `Plugin`; hooks are for behaviour.
 """
 # mypy: disable-error-code=empty-body
 
@@ -10,16 +11,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
-import typer
 
 from .context import Actor, Credentials
 from .driver import Command, Driver
 from .endpoint import Endpoint, Room
-from .resource import Resource
+from .events import Subscriber
 from .services import Key
+
+if TYPE_CHECKING:
+    import typer
+
+    from .resource import Resource
 
 PROJECT = "busbar"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -55,10 +60,10 @@ class Plugin:
     after: tuple[str, ...] = ()
     runs_on: Role = Role.CENTRAL
     urls: tuple[str, ...] = ()
-    resources: tuple[Resource[Any], ...] = ()
+    resources: "tuple[Resource[Any], ...]" = ()
     actions: tuple[Endpoint, ...] = ()
     events: tuple[type, ...] = ()
-    subscribers: tuple[Any, ...] = ()
+    subscribers: tuple[Subscriber, ...] = ()
     jobs: tuple[Any, ...] = ()
     schedules: tuple[Any, ...] = ()
     permissions: Mapping[str, str] = field(default_factory=dict)
@@ -114,5 +119,5 @@ def hub_search(ctx: Any, query: str, limit: int) -> Any:
 
 
 @hookspec
-def hub_cli(app: typer.Typer) -> None:
+def hub_cli(app: "typer.Typer") -> None:
     """Add commands to `busbar`."""

@@ -13,6 +13,7 @@ from hub.contract.context import Clock, utcnow
 from hub.contract.plugin import Plugin, Role, hookimpl
 
 from .app import UNIT, Hub
+from .bus import BUS, Bus
 from .database import DATABASE, Database, embedded
 from .migrate import upgrade
 from .uow import Unit
@@ -47,7 +48,11 @@ async def foundation(
         await asyncio.to_thread(upgrade, dsn, plugins)
         database = await stack.enter_async_context(Database(dsn, size=size))
         hub.provide(DATABASE, database)
-        hub.provide(UNIT, Unit(database, clock, hub.services))
+        unit = Unit(database, clock, hub.services)
+        hub.provide(UNIT, unit)
+        bus = Bus(database, unit, (s for p in plugins for s in p.subscribers))
+        hub.provide(BUS, bus)
+        await stack.enter_async_context(bus.running(hub.started))
         for plugin in plugins:
             for key, service in plugin.providers.items():
                 hub.provide(key, service)

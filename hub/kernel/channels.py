@@ -142,9 +142,13 @@ class _Reader:
         self, driver: type[Driver[Any]], device: DeviceConfig, at: Path, where: dict[str, Path]
     ) -> list[Point]:
         found = []
-        for spec, place in self._specs(device, at):
+        specs = self._specs(device, at)
+        names = {"", *(spec.name for spec, _ in specs)}
+        for spec, place in specs:
             key = f"{device.name}.{spec.name}"
             where[key] = place
+            if spec.scale_from not in names:
+                self._fault(place, f"point {key}: scale_from {spec.scale_from!r} is no point")
             try:
                 address = driver.address(spec, device)
             except ConfigError as e:

@@ -9,12 +9,14 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
+import msgspec
+
 from hub.contract.driver import Can, Command, Outcome, Result, Session
 from hub.contract.errors import ConfigError, HubError, Invalid, LinkError, NoResponse, Unsupported
 from hub.contract.journal import CommandDone, Journal
 from hub.kernel.app import Key
-from hub.kernel.clock import Clock
 from hub.kernel.lane import NotSent
+from hub.kernel.points import Points
 from hub.kernel.supervisor import State, Supervisor
 
 log = logging.getLogger(__name__)
@@ -36,8 +38,9 @@ class Selection(NamedTuple):
 class Commands:
     """Controls of one gateway. find: the supervisor that holds a command's point."""
 
-    def __init__(self, clock: Clock, journal: Journal, find: Find, guard: Guard) -> None:
-        self._clock, self._journal, self._find, self._guard = clock, journal, find, guard
+    def __init__(self, points: Points, journal: Journal, find: Find, guard: Guard) -> None:
+        self._clock, self._raw = points.clock, points.raw
+        self._journal, self._find, self._guard = journal, find, guard
         self._selected: dict[int, Selection] = {}
         self._busy: set[int] = set()
         self._tasks: set[asyncio.Task[Result]] = set()
@@ -150,17 +153,27 @@ class Commands:
         expires: bool = True,
     ) -> Result:
         deadline = self._clock.monotonic() + self._left(command)
+        try:
+            raw = self._encoded(command)
+        except Invalid as e:
+            return _no(Outcome.REJECTED, str(e))
 
         def still_wanted() -> str | None:
             late = self._clock.monotonic() >= deadline or self._left(command) <= 0
             return "expired" if expires and late else None
 
         try:
-            return await _sent(supervisor.ask(lambda s: verb(s, command), still_wanted))
+            return await _sent(supervisor.ask(lambda s: verb(s, raw), still_wanted))
         except NotSent as e:
             if str(e) == "expired":
                 return _no(Outcome.EXPIRED, "it expired while it waited")
             return _no(Outcome.REJECTED, str(e))
+
+    def _encoded(self, command: Command) -> Command:
+        """The command with the value as the driver encodes it."""
+        if isinstance(command.value, str):
+            return command
+        return msgspec.structs.replace(command, value=self._raw(command.point, command.value))
 
     def _refusal(self, command: Command) -> Result | None:
         """Why it is not even tried."""

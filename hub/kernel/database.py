@@ -44,7 +44,8 @@ class Database:
         )
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(self.app_dsn)
+        """Autocommit: a unit of work begins its transaction and names its tenant in one message."""
+        return await psycopg.AsyncConnection.connect(self.app_dsn, autocommit=True)
 
     @contextlib.asynccontextmanager
     async def owner(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:

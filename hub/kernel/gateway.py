@@ -66,7 +66,7 @@ class Gateway:
         self.clock = clock or Clock()
         self.journal, self._plans, self._data = journal, plans, data_dir
         self.points = Points(self.clock, self._keep)
-        self.commands = Commands(self.clock, journal, self._find, guard)
+        self.commands = Commands(self.points, journal, self._find, guard)
         self.channels: dict[str, Channel] = {}
         self.started = self.clock.now()
 

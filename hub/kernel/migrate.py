@@ -143,4 +143,8 @@ def revise(
             depends_on=depends or None,
             process_revision_directives=own,
         )
-    return max(directory.glob(f"{branch}_[0-9]*.py"))
+    written = max(directory.glob(f"{branch}_[0-9]*.py"))
+    lines = written.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not line.lstrip().startswith("# ###")]
+    written.write_text("".join(kept), encoding="utf-8")
+    return written

@@ -4,7 +4,18 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, Index, LargeBinary, SmallInteger, String
+from sqlalchemy import (
+    BigInteger,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -37,7 +48,10 @@ class Outbox(Base):
     """One event, written with what it tells of. sequence: in order of writing."""
 
     __tablename__ = "hub_event"
-    __table_args__ = (Index(None, "tenant", "at"),)
+    __table_args__ = (
+        Index(None, "tenant", "at"),
+        Index("ix_hub_event_undispatched", "sequence", postgresql_where=text("NOT dispatched")),
+    )
     sequence: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     id: Mapped[UUID] = mapped_column(default=uuid7, unique=True)
     tenant: Mapped[Id]
@@ -46,6 +60,25 @@ class Outbox(Base):
     actor: Mapped[str] = mapped_column(String(120))
     request_id: Mapped[str] = mapped_column(String(100))
     data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    dispatched: Mapped[bool] = mapped_column(server_default=false())
+
+
+class Delivery(Base):
+    """One event for one subscriber, until it was handled. state: due, dead."""
+
+    __tablename__ = "hub_delivery"
+    __table_args__ = (
+        UniqueConstraint("event", "subscriber"),
+        Index(None, "due_at", postgresql_where=text("state = 'due'")),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    tenant: Mapped[Id]
+    event: Mapped[int] = mapped_column(BigInteger)
+    subscriber: Mapped[str] = mapped_column(String(200))
+    state: Mapped[str] = mapped_column(String(10), default="due")
+    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    due_at: Mapped[dt.datetime]
+    error: Mapped[str | None] = mapped_column(Text)
 
 
 class Idempotency(Base):

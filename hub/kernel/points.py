@@ -6,6 +6,7 @@ whatever its length.
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.contract.driver import Recording
+from hub.contract.errors import Invalid
 from hub.contract.journal import Stream
 from hub.contract.points import Kind, Point
 from hub.contract.readings import (
@@ -118,13 +120,6 @@ class Points:
                 log.warning("%s: no point %r gives its scale", p.key, p.spec.scale_from)
         self._any_power = bool((c["power"] >= 0).any())
 
-    def forget(self, points: Sequence[Point]) -> None:
-        """Readings of these are no longer taken."""
-        for p in points:
-            self.by_key.pop(p.key, None)
-            self.by_id.pop(p.id, None)
-            self._c["known"][p.id] = False
-
     def take(self, batch: ReadingBatch) -> ReadingBatch:
         """Raw readings from a driver → engineering readings, kept and shown to all who listen."""
         batch = self._only_known(batch)
@@ -167,6 +162,23 @@ class Points:
         scaled = source >= 0
         value: NDArray[np.float64] = batch.value.copy()
         value[scaled] *= 10.0 ** c["exponent"][source[scaled]]
+        return value
+
+    def raw(self, point: Point, value: float) -> float:
+        """What the device holds for an engineering value; an unscaled integer stays exact.
+
+        Invalid for what is no number, and while the device has not said its power of ten.
+        """
+        spec, source = point.spec, int(self._c["power"][point.id])
+        if not math.isfinite(value):
+            raise Invalid(f"{point.key}: {value} is no number")
+        if spec.scale != 1.0 or spec.offset != 0.0:
+            value = (value - spec.offset) / spec.scale
+        if source >= 0:
+            exponent = float(self._c["exponent"][source])
+            if math.isnan(exponent):
+                raise Invalid(f"{point.key}: {spec.scale_from} has not given its scale yet")
+            value /= 10.0**exponent
         return value
 
     def lost(self, ids: Ids, flags: Flag = Flag.COMM_LOST) -> ReadingBatch:

@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from config.lines import Lines
 from hub.contract.driver import DeviceConfig, Driver
 from hub.contract.errors import ConfigError
 from hub.contract.measurements import measurements
 from hub.contract.points import Kind, Order, PointName, PointSpec
-from hub.kernel.toml_lines import Lines
 
 SHIPPED = Path(__file__).parents[2] / "firmware_profiles"
 
@@ -225,7 +225,7 @@ class _Reader:
         self._table = table
 
     def fault(self, message: str, *path: str | int) -> None:
-        self.faults.append(Fault(self.file, self.lines.find(*path), message))
+        self.faults.append(Fault(self.file, self.lines.nearest(*path), message))
 
     def profile(self) -> Profile | None:
         header = self._convert(self._table, Header)
@@ -320,7 +320,7 @@ class _Reader:
             self.fault("no points", "points")
         for spec, at in rows:
             if spec.name in seen:
-                first = self.lines.find(*seen[spec.name])
+                first = self.lines.nearest(*seen[spec.name])
                 self.fault(f"{spec.name!r} is already a point in line {first}", *at)
             seen.setdefault(spec.name, at)
             if spec.scale_from and spec.scale_from not in names:
@@ -349,7 +349,7 @@ class _Reader:
             table, first, last = span
             for other_table, low, high, other, where in written:
                 if table == other_table and first <= high and low <= last:
-                    line = self.lines.find(*where)
+                    line = self.lines.nearest(*where)
                     self.fault(
                         f"{spec.name!r} ({spec.address}) writes over {other.name!r} "
                         f"({other.address}) of line {line}",

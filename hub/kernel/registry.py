@@ -16,6 +16,7 @@ from hub.contract.plugin import PROJECT, Plugin, Role
 log = logging.getLogger(__name__)
 
 GROUP = "busbar.plugins"
+CENTRAL_GROUP = f"{GROUP}.central"  # a gateway does not even import these
 Loaded = tuple[dict[str, Plugin], pluggy.PluginManager]
 
 
@@ -40,7 +41,8 @@ def load(
     """
     faults: list[str] = []
     found: dict[str, tuple[Plugin, Any]] = {}
-    for label, get in _candidates(modules, installed=installed):
+    groups = _groups(role) if installed else ()
+    for label, get in _candidates(modules, groups):
         if label in blocked:
             continue
         pair = _open(label, get, faults)
@@ -59,8 +61,12 @@ def load(
     return {name: found[name][0] for name in order}, manager
 
 
+def _groups(role: Role | None) -> tuple[str, ...]:
+    return (GROUP,) if role is Role.GATEWAY else (GROUP, CENTRAL_GROUP)
+
+
 def _candidates(
-    modules: Iterable[str | ModuleType], *, installed: bool
+    modules: Iterable[str | ModuleType], groups: Iterable[str]
 ) -> list[tuple[str, Callable[[], Any]]]:
     found: list[tuple[str, Callable[[], Any]]] = []
     for m in modules:
@@ -68,7 +74,7 @@ def _candidates(
             found.append((m, lambda m=m: importlib.import_module(m)))  # type: ignore[misc]
         else:
             found.append((getattr(m, "__name__", repr(m)), lambda m=m: m))  # type: ignore[misc]
-    points = importlib.metadata.entry_points(group=GROUP) if installed else ()
+    points = [p for group in groups for p in importlib.metadata.entry_points(group=group)]
     return found + [(p.name, p.load) for p in sorted(points, key=lambda p: p.name)]
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from config import Fault, Faults, Settings, explain
 from hub.contract.plugin import Plugin, Role
-from hub.kernel import central, registry, service
+from hub.kernel import registry, service
 from hub.kernel.app import Hub
 from hub.kernel.channels import Profiles, decode
 from hub.kernel.metrics import METRICS
@@ -37,10 +37,10 @@ def make_hub(
 
     modules: plugin packages beside the installed ones and those of the settings.
     """
-    own = (service,) if role is Role.GATEWAY else (central,)
+    own = service if role is Role.GATEWAY else "hub.kernel.central"  # a gateway has no database
     plugins, hooks = registry.load(
         role,
-        modules=(*own, *settings.plugins.modules, *modules),
+        modules=(own, *settings.plugins.modules, *modules),
         blocked=settings.plugins.blocked,
         installed=installed,
         trace=os.environ.get("BUSBAR_TRACE_HOOKS") == "1",
@@ -90,7 +90,9 @@ async def run_role(
     await asyncio.wait((running, starting), return_when=asyncio.FIRST_COMPLETED)
     starting.cancel()
     if hub.started.is_set():
-        log.info("ready", extra={"action": "hub.ready", "role": str(role), **hub.facts})
+        log.info(
+            "ready", extra={"action": "hub.ready", "role": str(role.name).lower(), **hub.facts}
+        )
         notify("ready", hub.facts)
         if ready is not None:
             ready(hub)

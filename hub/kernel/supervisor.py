@@ -172,6 +172,7 @@ class Supervisor:
                 await self._serve(request, session)
             elif (group := schedule.next(loop.time())) is not None:
                 await self._poll(group, session)
+                await asyncio.sleep(0)  # a driver that need not wait must not keep the loop
             else:
                 await lane.rest(schedule.when())
 

@@ -2,16 +2,17 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, event, insert, inspect, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.util import await_only
 
 from hub.contract.context import Actor, Caller, Clock, Ctx, utcnow
 from hub.contract.errors import Conflict, Invalid
@@ -22,6 +23,7 @@ from .outbox import Audit, Outbox
 
 NOBODY = Actor(id="system", tenant=UUID(int=0), kind="system")
 _LOCAL = Caller()
+_UNTOLD = frozenset({"tenant", "updated_at", "revision"})
 
 
 class _Session(Session):
@@ -30,17 +32,19 @@ class _Session(Session):
 
 @event.listens_for(_Session, "after_begin")
 def _enter(session: Session, _: object, connection: Connection) -> None:
-    tenant = session.info["tenant"]
-    if tenant is None:
-        connection.exec_driver_sql(f"SET LOCAL ROLE {SYSTEM}")
-    else:
-        connection.exec_driver_sql(
-            "SELECT set_config('busbar.tenant', %(tenant)s, true)", {"tenant": str(tenant)}
-        )
+    tenant: UUID | None = session.info["tenant"]
+    scope = (
+        f"SET LOCAL ROLE {SYSTEM}" if tenant is None else f"SET LOCAL busbar.tenant = '{tenant}'"
+    )
+    raw: Any = connection.connection.driver_connection
+    await_only(raw.execute(f"BEGIN; {scope}", prepare=False))
 
 
 @event.listens_for(_Session, "do_orm_execute")
 def _narrow(state: ORMExecuteState) -> None:
+    """Add the tenant and hide what is deleted, unless the statement says so itself (`scoped`)."""
+    if state.execution_options.get("scoped"):
+        return
     if (state.is_update or state.is_delete) and not state.execution_options.get("unaudited"):
         raise TypeError(
             "a bulk write skips audit and revision: load the rows, or give "
@@ -57,17 +61,23 @@ def _narrow(state: ORMExecuteState) -> None:
     state.statement = state.statement.options(*options)
 
 
-def changes(row: Entity) -> dict[str, list[Any]]:
+def changes(row: Entity, action: str) -> dict[str, list[Any]]:
     """`{field: [old, new]}`, without what must not be read again."""
     state = inspect(row)
     out = {}
     for attr in state.mapper.column_attrs:
         info = attr.columns[0].info
+        if attr.key in _UNTOLD or info.get("write_only") or info.get("secret"):
+            continue
         history = state.attrs[attr.key].history
-        if history.has_changes() and not info.get("write_only") and not info.get("secret"):
+        if action == "delete":
+            old, new = getattr(row, attr.key), None
+        elif history.has_changes():
             old = history.deleted[0] if history.deleted else None
             new = history.added[0] if history.added else None
-            out[attr.key] = [msgspec.to_builtins(old), msgspec.to_builtins(new)]
+        else:
+            continue
+        out[attr.key] = [msgspec.to_builtins(old), msgspec.to_builtins(new)]
     return out
 
 
@@ -133,7 +143,7 @@ def _audit_row(
         "action": action,
         "table": row.__tablename__,
         "row": row.id,
-        "change": {k: v for k, v in changes(row).items() if k not in ("tenant", "updated_at")},
+        "change": changes(row, action),
         "request_id": caller.request_id,
         "ip": caller.ip,
     }
@@ -147,7 +157,7 @@ def _write_audit(session: Session, *_: object) -> None:
 
 
 class Unit:
-    """Opens units of work on one database."""
+    """Opens units of work on one database. told: called after a commit that wrote events."""
 
     def __init__(
         self,
@@ -157,6 +167,7 @@ class Unit:
     ) -> None:
         self.database, self.clock = database, clock
         self.services = services if services is not None else {}
+        self.told: Callable[[], None] = lambda: None
 
     def __call__(
         self, actor: Actor, caller: Caller = _LOCAL
@@ -186,6 +197,10 @@ class Unit:
             raise Conflict("someone else changed it meanwhile: read it again") from None
         except IntegrityError as error:
             raise explain(error) from None
+        except DataError as error:
+            raise Invalid(f"a value does not fit: {error.orig}") from None
+        if ctx.events:
+            self.told()
         if ctx.refusal is not None:
             raise ctx.refusal
 

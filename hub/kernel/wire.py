@@ -10,7 +10,7 @@ from hub.kernel.clock import Clock
 
 log = logging.getLogger(__name__)
 
-RECENT, TRACED = 8, 1000
+RECENT, TRACED = 32, 1000
 
 
 class Frame(NamedTuple):

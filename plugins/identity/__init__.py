@@ -14,6 +14,7 @@ from .events import EVENTS
 from .models import Tenant, User
 from .passwords import Passwords
 from .resources import change_password, roles, tenants, users
+from .sessions import end_other_sessions, end_session, sessions
 from .signin import login, logout, me, refresh, validate
 from .tokens import Tokens, secret_file
 
@@ -26,7 +27,17 @@ def hub_plugin() -> Plugin:
         name="identity",
         urls=("auth",),
         resources=(tenants, users, roles),
-        actions=(login, refresh, logout, me, validate, change_password),
+        actions=(
+            login,
+            refresh,
+            logout,
+            me,
+            validate,
+            change_password,
+            sessions,
+            end_session,
+            end_other_sessions,
+        ),
         events=EVENTS,
         migrations=Path(__file__).parent / "migrations",
         locale=Path(__file__).parent / "locale",

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import select
 
-from hub import Conflict, Ctx, Forbidden, Invalid, Op, Resource, action, permits
+from hub import Conflict, Ctx, Forbidden, Invalid, Op, Resource, action, grants
 
-from .accounts import ACCOUNTS
+from .accounts import ACCOUNTS, permissions
 from .events import (
     UserActivated,
     UserDeactivated,
@@ -101,7 +101,9 @@ async def unlock(ctx: Ctx, row: User) -> User:
 
 @users.action("password", method="PUT")
 async def set_password(ctx: Ctx, row: User, body: SetPassword) -> User:
-    """Give a user a password, which he must change."""
+    """Give a user a password, which he must change; not to one who may do more than oneself."""
+    _, patterns = await permissions(ctx, row)
+    check_grant(ctx, sorted(patterns))
     row.password_hash = await ctx.get(ACCOUNTS).passwords.hash(body.password)
     row.must_change_password = ctx.actor.id != str(row.id)
     await _end_sessions(ctx, row, "password_change")
@@ -134,9 +136,9 @@ async def assign_roles(ctx: Ctx, row: User, body: AssignRoles) -> User:
 
 def check_grant(ctx: Ctx, patterns: list[str]) -> None:
     """Refuse to give what one does not have."""
-    for pattern in patterns:
-        if not pattern.startswith("!") and not permits(ctx.actor.permissions, pattern):
-            raise Forbidden(f"you cannot grant {pattern}, which you lack", required_action=pattern)
+    lacking = grants(ctx.actor.permissions, patterns)
+    if lacking is not None:
+        raise Forbidden(f"you cannot grant {lacking}, which you lack", required_action=lacking)
 
 
 @roles.on(Op.CREATE)

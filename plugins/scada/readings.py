@@ -18,6 +18,7 @@ from .models import DataPoint, Device
 from .rules import quality_word
 
 MOST_POINTS = 1000
+MOST_LIVE = 20_000
 Instant = Annotated[dt.datetime, Meta(tz=True)]
 Bucket = Literal["1m", "5m", "15m", "1h", "1d", "1mo"]
 
@@ -91,11 +92,11 @@ def _points(which: Which) -> Select[int, UUID]:
     return stmt
 
 
-async def authorised(ctx: Ctx, which: Which) -> dict[int, UUID]:
+async def authorised(ctx: Ctx, which: Which, most: int = MOST_POINTS) -> dict[int, UUID]:
     """Series → point of what the caller's tenant owns; a foreign point is not found."""
-    rows = (await ctx.db.execute(_points(which).limit(MOST_POINTS + 1))).all()
-    if len(rows) > MOST_POINTS:
-        raise BadRequest(f"that is more than {MOST_POINTS} points: narrow it", field="points")
+    rows = (await ctx.db.execute(_points(which).limit(most + 1))).all()
+    if len(rows) > most:
+        raise BadRequest(f"that is more than {most} points: narrow it", field="points")
     found: dict[int, UUID] = dict(rows)
     if missing := set(which.points) - set(found.values()):
         raise NotFound(f"there is no point {missing.pop()}", resource="points")
@@ -134,7 +135,7 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 @query("readings/live", permission="scada.readings.read")
 async def live(ctx: Ctx, params: Which) -> Readings:
     """Return the last value of each point."""
-    points = await authorised(ctx, params)
+    points = await authorised(ctx, params, MOST_LIVE)
     batch = await ctx.get(STORE).latest(list(points))
     return Readings(rows_of(batch, points))
 
@@ -199,7 +200,7 @@ def _read_cursor(raw: str) -> tuple[dt.datetime, int] | None:
 @room("readings", permission="scada.readings.read")
 async def watch(ctx: Ctx, params: Which) -> AsyncIterator[list[Reading]]:
     """Follow points: first their last values, then each change, the newest per point."""
-    points = await authorised(ctx, params)
+    points = await authorised(ctx, params, MOST_LIVE)
     store = ctx.get(STORE)
 
     async def stream() -> AsyncIterator[list[Reading]]:

@@ -77,7 +77,7 @@ async def answer(connection: AsyncConnection[Any], question: Question) -> list[B
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
         query, values = await _query(connection, question, edges)
-        rows = await (await connection.execute(query, values)).fetchall()  # type: ignore[arg-type]
+        rows = await (await connection.execute(query, values)).fetchall()
         periods = await _periods(connection, question.series)
     found = {(series, number): (value, count) for series, number, value, count in rows}
     buckets = []

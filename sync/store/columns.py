@@ -48,4 +48,5 @@ def newest(batch: ReadingBatch) -> NDArray[np.int64]:
     order = np.lexsort((batch.time, batch.point))
     point = batch.point[order]
     is_last = np.append(point[1:] != point[:-1], True)
-    return order[is_last]
+    rows: NDArray[np.int64] = order[is_last]
+    return rows

@@ -103,7 +103,7 @@ class Store(ABC):
         after: tuple[dt.datetime, int] | None = None,
     ) -> ReadingBatch:
         """Raw readings in [start, end) by (time, series), beginning behind `after`."""
-        behind = sql.SQL("")
+        behind: sql.Composable = sql.SQL("")
         if after:
             behind = sql.SQL("AND (time, point_id) > ({}, {})").format(
                 sql.Literal(after[0]), sql.Literal(after[1])
@@ -212,5 +212,3 @@ def _latest_rows(batch: ReadingBatch) -> tuple[list[Any], ...]:
         batch.quality[rows].tolist(),
         [batch.text.get(row) for row in rows.tolist()],
     )
-
-

@@ -60,8 +60,9 @@ class PlainStore(Store):
                         f"CREATE TABLE {name} (LIKE reading INCLUDING DEFAULTS)"
                     )
                     moved = await connection.execute(
-                        f"WITH gone AS (DELETE FROM reading_other WHERE time >= '{start}'"
-                        f" AND time < '{end}' RETURNING *) INSERT INTO {name} SELECT * FROM gone"
+                        f"WITH gone AS (DELETE FROM reading_other WHERE time >= %s AND time < %s"  # noqa: S608
+                        f" RETURNING *) INSERT INTO {name} SELECT * FROM gone",
+                        (start, end),
                     )
                     await connection.execute(
                         f"ALTER TABLE reading ATTACH PARTITION {name}"

@@ -73,9 +73,7 @@ def plan(start: int, end: int, inner: Sequence[int], dirty: Sequence[int]) -> li
 
     inner: bounds of buckets within; no roll-up may reach over one. dirty: minutes, ascending.
     """
-    fitting = [
-        name for name, width in LEVELS.items() if all(edge % width == 0 for edge in inner)
-    ]
+    fitting = [name for name, width in LEVELS.items() if all(edge % width == 0 for edge in inner)]
     return _merge(_cover(start, end, fitting, dirty))
 
 

@@ -69,9 +69,7 @@ STEPS: tuple[tuple[int, LiteralString], ...] = (
 )
 
 
-async def refresh(
-    connection: AsyncConnection[Any], before: dt.datetime, minutes: int = 60
-) -> int:
+async def refresh(connection: AsyncConnection[Any], before: dt.datetime, minutes: int = 60) -> int:
     """Bring up to date the roll-ups of up to `minutes` marks of one gateway; how many it were."""
     async with connection.transaction():
         cursor = await connection.execute(TAKE, {"before": before, "limit": minutes})

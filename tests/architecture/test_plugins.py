@@ -10,7 +10,8 @@ import pytest
 from hub import Plugin
 from tests.architecture.source import modules
 
-POINTS = sorted(importlib.metadata.entry_points(group="busbar.plugins"), key=lambda e: e.name)
+GROUPS = ("busbar.plugins", "busbar.plugins.central")
+POINTS = [e for group in GROUPS for e in importlib.metadata.entry_points(group=group)]
 
 
 @pytest.fixture(scope="module")

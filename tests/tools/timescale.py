@@ -143,7 +143,7 @@ def _wrap(prefix: Path) -> None:
             continue
         real = program.rename(program.with_suffix(".real"))
         program.write_text(
-            f"#!/bin/sh\nexec {loader} --argv0 {program} --library-path {libraries} {real} \"$@\"\n"
+            f'#!/bin/sh\nexec {loader} --argv0 {program} --library-path {libraries} {real} "$@"\n'
         )
         program.chmod(0o755)
 

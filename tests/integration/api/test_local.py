@@ -122,7 +122,7 @@ async def test_a_value_is_explained_from_the_wire_to_the_buffer(tmp_path):
         assert story["now"]["value"] == 220.5
         assert b"1 v\n".hex(" ") in [f["hex"] for f in story["wire"] if f["sent"]]
         status, problem = await get(client, "/api/v1/local/explain/m.none")
-        assert (status, problem["code"]) == (404, "not_found")
+        assert (status, problem["code"]) == (404, "resource_not_found")
 
 
 async def test_only_the_technician_changes_a_gateway(tmp_path):

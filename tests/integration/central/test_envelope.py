@@ -40,7 +40,7 @@ async def test_a_failure_that_nobody_foresaw_tells_nothing(
     with caplog.at_level(logging.ERROR):
         answer = await client.get("/api/v1/scada/stations", headers=me)
     assert answer.status == 500
-    assert "42" not in await answer.text()
+    assert "secret" not in await answer.text()
     assert caplog.records[-1].request_id == answer.headers["X-Request-ID"]
 
 
@@ -60,6 +60,10 @@ async def test_security_headers_and_compression(client):
     assert answer.headers["Content-Encoding"] == "gzip"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_nobody_learns_which_software_answers(client):
+    assert "Server" not in (await client.get("/health/live")).headers
 
 
 async def test_requests_are_counted(client):

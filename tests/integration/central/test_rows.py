@@ -1,5 +1,9 @@
 """What every Resource does, shown on stations."""
 
+import asyncio
+
+import psycopg
+
 STATION = {"code": "S1", "name": "North", "station_type": "substation"}
 URL = "/api/v1/scada/stations"
 
@@ -104,3 +108,49 @@ async def test_nobody_sees_another_companys_rows(client, sign_in):
     assert (await client.patch(one, json={"name": "x"}, headers=other)).status == 404
     assert (await client.delete(one, headers=other)).status == 404
     assert (await (await client.get(URL, headers=other)).json())["items"] == []
+
+
+async def test_the_audit_tells_old_and_new(client, sign_in, migrated):
+    me = await sign_in("scada.*") | {"X-Request-ID": "audit-test-1"}
+    row = await made(client, me)
+    one = f"{URL}/{row['id']}"
+    await client.patch(one, json={"name": "South"}, headers=me)
+    await client.delete(one, headers=me)
+    with psycopg.connect(migrated) as connection:
+        found = connection.execute(
+            "SELECT action, change, request_id FROM hub_audit WHERE row = %s ORDER BY id",
+            (row["id"],),
+        ).fetchall()
+    assert [action for action, _, _ in found] == ["create", "update", "delete"]
+    assert found[0][1]["code"] == [None, "S1"]
+    assert found[1][1] == {"name": ["North", "South"]}
+    assert found[2][1]["name"] == ["South", None]
+    assert {ident for _, _, ident in found} == {"audit-test-1"}
+
+
+async def test_a_value_that_the_database_cannot_hold_is_refused(client, sign_in):
+    me = await sign_in("scada.*")
+    answer = await client.post(URL, json=STATION | {"name": "a\x00b"}, headers=me)
+    assert answer.status == 422
+    assert (await client.get(f"{URL}?q=%00", headers=me)).status in (400, 422)
+
+
+async def test_of_two_writers_one_wins(client, sign_in):
+    me = await sign_in("scada.*")
+    row = await made(client, me)
+    one, first = f"{URL}/{row['id']}", me | {"If-Match": '"1"'}
+    answers = await asyncio.gather(
+        *(client.patch(one, json={"name": f"N{i}"}, headers=first) for i in range(8))
+    )
+    outcomes = sorted(a.status for a in answers)
+    assert outcomes[0] == 200
+    assert set(outcomes[1:]) <= {409, 412}
+    assert (await client.get(one, headers=me)).headers["ETag"] == '"2"'
+
+
+async def test_the_same_request_at_once_makes_one_row(client, sign_in):
+    me = await sign_in("scada.*") | {"Idempotency-Key": "at-once"}
+    answers = await asyncio.gather(*(client.post(URL, json=STATION, headers=me) for _ in range(6)))
+    assert {a.status for a in answers} <= {201, 409}
+    assert (await (await client.get(URL, headers=me)).json())["total"] == 1
+    assert (await client.post(URL, json=STATION, headers=me)).status == 201

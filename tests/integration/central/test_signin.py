@@ -98,3 +98,78 @@ async def test_a_cookie_from_another_site_does_nothing(client, admin):
 async def test_a_forged_token_is_refused(client, token):
     headers = {"Authorization": f"Bearer {token}"}
     assert (await client.get("/api/v1/auth/me", headers=headers)).status == 401
+
+
+async def signed_in(client, who):
+    body = await (await client.post(LOGIN, json=who | {"token_delivery": "body"})).json()
+    return {"Authorization": f"Bearer {body['access_token']}"}
+
+
+async def test_sessions_are_listed_and_ended(client, admin):
+    url = "/api/v1/auth/sessions"
+    here, there = await signed_in(client, admin), await signed_in(client, admin)
+    listed = (await (await client.get(url, headers=here)).json())["items"]
+    assert sorted(s["current"] for s in listed) == [False, True]
+    other = next(s["id"] for s in listed if not s["current"])
+    assert (await client.delete(f"{url}/{other}", headers=here)).status == 204
+    assert (await client.delete(f"{url}/{other}", headers=here)).status == 404
+    assert (await client.get("/api/v1/auth/me", headers=there)).status == 401
+    assert (await client.get("/api/v1/auth/me", headers=here)).status == 200
+
+
+async def test_a_new_password_ends_the_other_sessions(client, admin):
+    here, there = await signed_in(client, admin), await signed_in(client, admin)
+    url = "/api/v1/auth/password/change"
+    wrong = {"current_password": "no", "new_password": "Better-1-than-before"}
+    assert (await client.post(url, json=wrong, headers=here)).status == 401
+    right = wrong | {"current_password": admin["password"]}
+    assert (await client.post(url, json=right, headers=here)).status == 204
+    assert (await client.get("/api/v1/auth/me", headers=there)).status == 401
+    assert (await client.post(LOGIN, json=admin)).status == 401
+    again = admin | {"password": right["new_password"]}
+    assert (await client.post(LOGIN, json=again)).status == 200
+
+
+async def test_an_administrator_manages_people(client, admin):
+    me = await signed_in(client, admin)
+    users = "/api/v1/identity/users"
+    made = await client.post(users, json={"email": "Sara@grid.example"}, headers=me)
+    user = await made.json()
+    assert made.status == 201, user
+    assert "password_hash" not in user
+    one = f"{users}/{user['id']}"
+    secret = {"password": "Very-safe-1"}
+    assert (await client.put(f"{one}/password", json=secret, headers=me)).status == 200
+    roles = await (await client.get("/api/v1/identity/roles?code=engineer", headers=me)).json()
+    given = {"roles": [roles["items"][0]["id"]]}
+    assert (await client.post(f"{one}/roles", json=given, headers=me)).status == 200
+
+    sara = {"identifier": "sara@GRID.example", "password": "Very-safe-1"}
+    body = await (await client.post(LOGIN, json=sara | {"token_delivery": "body"})).json()
+    assert body["must_change_password"] is True
+    hers = {"Authorization": f"Bearer {body['access_token']}"}
+    assert (await client.get("/api/v1/scada/points", headers=hers)).status == 200
+    assert (await client.get(users, headers=hers)).status == 403
+
+    assert (await client.post(f"{one}/deactivate", headers=me)).status == 200
+    assert (await client.get("/api/v1/scada/points", headers=hers)).status == 401
+    assert (await client.post(LOGIN, json=sara)).status == 403
+
+
+async def test_nobody_gives_away_what_he_lacks(client, sign_in):
+    me = await sign_in("identity.*", "scada.points.read")
+    role = {"code": "r1", "name_ar": "r", "permissions": ["scada.points.read"]}
+    assert (await client.post("/api/v1/identity/roles", json=role, headers=me)).status == 201
+    for pattern in ("scada.*", "*", "scada.*.read"):
+        more = role | {"code": "r2", "permissions": [pattern]}
+        answer = await client.post("/api/v1/identity/roles", json=more, headers=me)
+        assert answer.status == 403, pattern
+
+
+async def test_nobody_takes_over_a_stronger_account(client, admin, sign_in):
+    clerk, boss = await sign_in("identity.*"), await signed_in(client, admin)
+    me = await (await client.get("/api/v1/auth/me", headers=boss)).json()
+    url = f"/api/v1/identity/users/{me['id']}/password"
+    stolen = {"password": "Mine-now-1"}
+    assert (await client.put(url, json=stolen, headers=clerk)).status == 403
+    assert (await client.post(LOGIN, json=admin)).status == 200

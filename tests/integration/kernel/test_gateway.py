@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ from hub import (
     DeviceState,
     Gap,
     GapCause,
+    Note,
     Outcome,
+    Stamp,
 )
 from hub.kernel.channels import decode
+from hub.kernel.clock import Clock
 from hub.kernel.gateway import Gateway, snapshot
 from hub.testing.journal import MemoryJournal
 from tests import toy
@@ -352,3 +356,21 @@ async def test_stopping_flushes_and_leaves_no_task(tmp_path):
         assert len(j.batches) >= kept
         assert LOST not in [q for _, _, q in j.values(1)]
     assert asyncio.all_tasks() == before
+
+
+async def test_a_jump_of_the_clock_is_noted_and_marks_what_would_be_taken_for_older(tmp_path):
+    shift = 0
+    clock = Clock(lambda: time.time_ns() + shift, time.monotonic_ns)
+    async with (
+        toy.peer(v=1) as peer,
+        running(tmp_path, channel(peer.port, device()), clock=clock) as (_, j),
+    ):
+        await until(lambda: good(j, 1))
+        shift = -3_600 * 10**9
+        (note,) = await until(lambda: j.of(Note))
+        assert note.code == "clock_jump"
+        assert "back by 3600" in note.message
+        await until(lambda: j.values(1)[-1][2] == Stamp.UNSYNCED)
+        shift = 0
+        await until(lambda: len(j.of(Note)) == 2)
+        await until(lambda: j.values(1)[-1][2] == 0)

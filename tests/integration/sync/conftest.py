@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hub import ReadingBatch
 from tests.integration.sync.parts import Centre, make_batch, migrate, open_centre
 from tests.tools import timescale as timescale_server
+
 
 @pytest.fixture
 def batch() -> Callable[..., ReadingBatch]:
@@ -57,17 +59,17 @@ async def plain_centre(database: str) -> AsyncIterator[Centre]:
 
 
 @pytest.fixture(scope="session")
-def timescale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def timescale() -> Iterator[str]:
     """DSN of a real TimescaleDB of this test session."""
-    folder = tmp_path_factory.mktemp("timescale")
-    try:
-        server = timescale_server.start(folder)
-    except timescale_server.Unavailable as reason:
-        if os.environ.get("BUSBAR_REQUIRE_TIMESCALE"):
-            pytest.fail(str(reason))
-        pytest.skip(str(reason))
-    yield server.dsn
-    server.stop()
+    with tempfile.TemporaryDirectory(prefix="busbar-timescale-") as folder:
+        try:
+            server = timescale_server.start(Path(folder))
+        except timescale_server.Unavailable as reason:
+            if os.environ.get("BUSBAR_REQUIRE_TIMESCALE"):
+                pytest.fail(str(reason))
+            pytest.skip(str(reason))
+        yield server.dsn
+        server.stop()
 
 
 @pytest.fixture

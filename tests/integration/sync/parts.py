@@ -58,7 +58,7 @@ def migrate(dsn: str) -> None:
 
 
 class Directory:
-    """A small owner of points: a series for each (gateway, device, point), in a table of its own."""
+    """A small owner of points: a series for each (gateway, device, point)."""
 
     TABLE = """CREATE TABLE IF NOT EXISTS test_point (
         series integer GENERATED ALWAYS AS IDENTITY (START 1001) PRIMARY KEY,

@@ -1,6 +1,7 @@
 """The buffer on real files, full disks and broken media."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -48,6 +49,13 @@ def numbers(found: list[frames.Frame]) -> np.ndarray:
 
 def told(found: list[frames.Frame]) -> list[frames.AnyRecord]:
     return [record for frame in found for record in frames.records(frame)]
+
+
+def occupy(path: Path) -> None:
+    """Write until the disk is full."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
 
 
 async def eventually(condition: Callable[[], bool], timeout: float = 10.0) -> None:
@@ -134,9 +142,7 @@ async def test_a_full_disk_is_told_and_heals_with_nothing_doubled(
     async with Buffer.opened(small_disk / "b.db", max_queue=20_000) as buffer:
         buffer.readings(batch(5_000, 0))
         await buffer.flush()
-        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):
-            while True:
-                file.write(b"x" * 4096)
+        occupy(ballast)
         for at in range(5_000, 200_000, 5_000):
             buffer.readings(batch(5_000, at))
             await asyncio.sleep(0.01)
@@ -243,6 +249,23 @@ async def test_damage_that_the_uplink_meets_at_work_begins_a_new_epoch(
         (gap,) = [e for e in told(await contents(buffer, Stream.EVENTS)) if isinstance(e, Gap)]
         assert (gap.cause, gap.lost) == (GapCause.CORRUPT, 5_000)
         assert buffer.status().healthy
+
+
+async def test_one_damaged_frame_in_a_sound_file_is_told_as_lost(
+    tmp_path: Path, batch: Make
+) -> None:
+    async with Buffer.opened(tmp_path / "b.db") as buffer:
+        for at in range(3):
+            buffer.readings(batch(10, at * 10))
+            await buffer.flush()
+        with contextlib.closing(sqlite3.connect(tmp_path / "b.db")) as database, database:
+            database.execute("UPDATE frame SET bytes = zeroblob(99) WHERE seq = 2")
+        found = await contents(buffer)
+        assert [frame.kind for frame in found] == [
+            frames.FrameKind.READINGS, frames.FrameKind.LOST, frames.FrameKind.READINGS
+        ]  # fmt: skip
+        assert frames.lost(found[1])[1] is GapCause.CORRUPT
+        assert found[1].count == 10
 
 
 async def test_overload_lets_the_oldest_go_and_tells_the_gap(tmp_path: Path, batch: Make) -> None:

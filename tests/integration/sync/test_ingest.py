@@ -1,5 +1,7 @@
 """Frames into real databases: once each, whatever is repeated."""
 
+from uuid import UUID, uuid4
+
 import msgspec
 import numpy as np
 import pytest
@@ -10,7 +12,6 @@ from sync.frames import BrokenChain, FrameError
 from sync.ingest import Refused
 from sync.wire import Need
 from tests.integration.sync.parts import START, Centre, catalogue, make_batch
-from uuid import UUID, uuid4
 
 
 class Sender:
@@ -154,9 +155,7 @@ async def test_text_values_come_back_with_their_readings(centre: Centre) -> None
     series = [r[0] for r in await centre.rows("SELECT series FROM sync_point ORDER BY local_id")]
     from sync.store.common import aware
 
-    found = await centre.store.history(
-        series[:2], aware(START), aware(START + 10), limit=10
-    )
+    found = await centre.store.history(series[:2], aware(START), aware(START + 10), limit=10)
     assert found.text == {1: "ABB", 2: "مقياس"}
     assert (await centre.store.latest(series[:2])).text == {0: "مقياس", 1: "ABB"}
     assert np.isnan(found.value[1:]).all()

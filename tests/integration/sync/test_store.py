@@ -25,11 +25,11 @@ class Feed:
         self.series = 0
 
     async def begin(self) -> "Feed":
-        told = frames.encode_records(
-            1, frames.genesis(self.epoch, Stream.EVENTS), [catalogue(2)]
-        )
+        told = frames.encode_records(1, frames.genesis(self.epoch, Stream.EVENTS), [catalogue(2)])
         await self.centre.take(Stream.EVENTS, self.epoch, told)
-        ((self.series,),) = await self.centre.rows("SELECT series FROM sync_point WHERE local_id = 1")
+        ((self.series,),) = await self.centre.rows(
+            "SELECT series FROM sync_point WHERE local_id = 1"
+        )
         return self
 
     async def put(self, start: dt.datetime, step: float, values: list[float], bad: int = 0) -> None:
@@ -48,7 +48,12 @@ async def ask(
     feed: Feed, bucket: str, fn: Aggregate, start: dt.datetime, end: dt.datetime, **more: object
 ) -> list[float | None]:
     found = await feed.centre.store.aggregate(
-        [feed.series], start, end, bucket=bucket, fn=fn, **more  # type: ignore[arg-type]
+        [feed.series],
+        start,
+        end,
+        bucket=bucket,
+        fn=fn,
+        **more,  # type: ignore[arg-type]
     )
     return [bucket.value for bucket in found]
 

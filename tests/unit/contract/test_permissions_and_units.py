@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub import permits
+from hub import grants, permits
 from hub.contract import units
 
 
@@ -28,6 +28,26 @@ from hub.contract import units
 )
 def test_a_pattern_grants_what_it_says(patterns, code, granted):
     assert permits(frozenset(patterns), code) is granted
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "lacking"),
+    [
+        ({"*"}, ["*"], None),
+        ({"*", "!identity.tenants.write"}, ["*"], "*"),
+        ({"*", "!identity.tenants.write"}, ["*", "!identity.tenants.write"], None),
+        ({"*", "!identity.tenants.write"}, ["*", "!identity.tenants.*"], None),
+        ({"*", "!identity.tenants.write"}, ["identity.*"], "identity.*"),
+        ({"*", "!identity.tenants.write"}, ["*.*.write"], "*.*.write"),
+        ({"*", "!identity.tenants.write"}, ["scada.*", "identity.users.read"], None),
+        ({"scada.*.read"}, ["scada.points.read"], None),
+        ({"scada.*.read"}, ["scada.*"], "scada.*"),
+        ({"scada.*"}, ["*"], "*"),
+        ({"scada.*"}, ["!crm.*"], None),
+    ],
+)
+def test_nobody_gives_more_than_he_has(held, wanted, lacking):
+    assert grants(frozenset(held), wanted) == lacking
 
 
 @given(st.integers(-(10**15), 10**15), st.integers(-(10**9), 10**9), st.integers(1, 10**9))

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from config.lines import Lines
 from hub import ConfigError, Kind, PointSpec
 from hub.contract.measurements import measurements
 from hub.kernel.profiles import Profile, parse
-from hub.kernel.toml_lines import Lines
 
 FILE = Path("acme/m1.toml")
 HEAD = """\
@@ -166,10 +166,10 @@ def test_the_driver_is_asked_about_every_address() -> None:
 
 def test_lines_fall_back_to_the_nearest_thing_around() -> None:
     lines = Lines("a = 1\n[b]\nc = 2\nrows = [\n  { d = 1 },\n  { d = 2 },\n]\n")
-    assert lines.find("b", "c") == 3
-    assert lines.find("b", "rows", 1, "d") == 6
-    assert lines.find("b", "rows", 1, "missing") == 6
-    assert lines.find("nowhere") == 1
+    assert lines.nearest("b", "c") == 3
+    assert lines.nearest("b", "rows", 1, "d") == 6
+    assert lines.nearest("b", "rows", 1, "missing") == 6
+    assert lines.nearest("nowhere") == 1
 
 
 def test_measurements_have_one_name_one_unit_and_the_words_of_the_standards() -> None:

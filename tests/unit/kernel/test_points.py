@@ -12,6 +12,7 @@ from hub import (
     LOST,
     Cause,
     Flag,
+    Invalid,
     Kind,
     Point,
     PointSpec,
@@ -248,3 +249,21 @@ async def test_a_slow_reader_gets_the_newest_values_and_never_a_queue():
         points.take(ReadingBatch.of([3], NOW + 1000, [7]))
         assert (await waiting).value.tolist() == [7]
         await stream.aclose()
+
+
+def test_a_value_to_write_goes_the_way_of_a_reading_backwards():
+    points, _, _ = make(
+        sf={}, a={"scale": 0.1, "offset": 2}, b={"scale_from": "sf", "scale": 2}, c={}
+    )
+    by = points.by_key
+    assert points.raw(by["d.a"], 4.5) == pytest.approx(25)
+    exact = 2**63 - 1
+    assert points.raw(by["d.c"], exact) == exact
+    with pytest.raises(Invalid, match="sf has not given its scale yet"):
+        points.raw(by["d.b"], 1)
+    points.take(ReadingBatch.of([3, 5], NOW, [-2, 150]))
+    read = points.latest(np.array([5], np.uint32)).value[0]
+    assert read == pytest.approx(3)
+    assert points.raw(by["d.b"], read) == pytest.approx(150)
+    with pytest.raises(Invalid, match="no number"):
+        points.raw(by["d.c"], math.nan)

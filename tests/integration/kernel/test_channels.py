@@ -107,3 +107,13 @@ def test_two_channels_of_one_name_and_a_missing_driver_are_told(tmp_path):
         "8: channels[1].name: a second channel is called 'c': rename one",
         "11: channels[2].driver: the key 'driver' is missing: known: toy",
     ]
+
+
+def test_a_power_of_ten_that_no_point_gives_is_told(tmp_path):
+    text = HEAD + (
+        "[[channels.devices]]\nname = 'd'\n"
+        "points = [{ name = 'a', address = '1', scale_from = 'sf' }]\n"
+    )
+    assert faults(tmp_path, text) == [
+        "8: channels[0].devices[0].points[0]: point d.a: scale_from 'sf' is no point"
+    ]
