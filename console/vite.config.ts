@@ -35,5 +35,5 @@ export default defineConfig({
     modulePreload: { polyfill: false }, chunkSizeWarningLimit: 250,
   },
   server: { proxy: { '/api': { target: 'http://127.0.0.1:8000', ws: true } } },
-  test: { environment: 'node', include: ['tests/**/*.test.ts'] },
+  test: { environment: 'node', include: ['tests/**/*.test.ts'], setupFiles: ['tests/setup.ts'] },
 })

@@ -207,7 +207,7 @@ def test_who_may_not_see_a_page_is_told_and_has_no_entry_for_it(visit: Open, sit
     page.get_by_test_id("login-username").fill("desk")
     page.get_by_test_id("login-password").fill("Desk-2026!")
     page.get_by_test_id("login-submit").click()
-    expect(page.locator("#shell-menu").get_by_role("link")).to_have_text(["Users"])
+    expect(page.locator("#shell-menu").get_by_role("link")).to_have_text(["Overview", "Users"])
     page.goto("/scada")
     expect(page.get_by_role("heading", level=1)).to_have_text("You may not see this page.")
     page.goto("/scada/stations")

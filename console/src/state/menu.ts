@@ -23,6 +23,7 @@ export const menu = computed(() => {
   const items = CONTROL_ROOM.filter((page) => plugins.value.has(page.plugin) && may(page.permission)).map(
     (page) => ({ path: page.path, title: t(page.title) }),
   )
+  const start = { key: 'start', title: '', items: [{ path: '/home', title: t('menu.home') }] }
   const own = items.length ? [{ key: 'control-room', title: t('menu.controlRoom'), items }] : []
-  return [...own, ...lists.value]
+  return [start, ...own, ...lists.value]
 })
