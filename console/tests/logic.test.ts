@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
 import { backoff, type Reading } from '../src/api/feed'
+import { merge, order } from '../src/lib/alarms'
 import { diagram } from '../src/lib/diagram'
 import { build, operators, parse } from '../src/lib/filters'
 import { plan } from '../src/lib/map'
@@ -132,4 +133,17 @@ test('a map puts north up and east to the right, and leaves out what has no plac
   expect(places).toHaveLength(2)
   expect(ne!.x).toBeGreaterThan(sw!.x)
   expect(ne!.y).toBeLessThan(sw!.y)
+})
+
+describe('alarms', () => {
+  const alarm = (id: string, severity: string, status: string, raised_at: string, revision = 1): Row => ({ id, severity, status, raised_at, revision })
+  test('stand gravest first, then those that wait, then the newest', () => {
+    const rows = [alarm('a', 'warning', 'active', '1'), alarm('b', 'critical', 'acknowledged', '9'), alarm('c', 'critical', 'active', '1'), alarm('d', 'critical', 'active', '2')]
+    expect(order(rows).map((r) => r.id)).toEqual(['d', 'c', 'b', 'a'])
+  })
+  test('go when they are closed, and an older word does not undo a newer one', () => {
+    const known = merge(new Map(), [alarm('a', 'info', 'acknowledged', '1', 3), alarm('b', 'info', 'active', '1')])
+    const now = merge(known, [alarm('a', 'info', 'active', '1', 2), alarm('b', 'info', 'closed', '1', 2)])
+    expect([...now.values()].map((r) => [r.id, r['status']])).toEqual([['a', 'acknowledged']])
+  })
 })

@@ -1,4 +1,4 @@
-/** Live values over a WebSocket: keeps itself signed in, notices a dead line, comes back by itself. */
+/** A room of live news over a WebSocket: keeps itself signed in, notices a dead line, comes back by itself. */
 import { refresh, session } from './client'
 
 export interface Reading {
@@ -19,13 +19,12 @@ interface Message {
   timestamp: string
 }
 
-interface Handlers {
-  readings: (readings: Reading[]) => void
+interface Handlers<T> {
+  items: (items: T[]) => void
   state: (state: FeedState) => void
   refused: (message: string) => void
 }
 
-const PATH = '/api/v1/scada/ws/readings'
 const BEAT = 15_000
 const SILENCE = 40_000
 const BEFORE_END = 60_000
@@ -41,18 +40,22 @@ export const serverNow = (): number => Date.now() + ahead
 export const backoff = (attempt: number, random = Math.random()): number =>
   Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempt) * (1 + 0.3 * random)
 
-export class Feed {
+export class Feed<T, W extends object> {
   private socket: WebSocket | null = null
-  private wanted: Which | null = null
+  private wanted: W | null = null
   private attempt = 0
   private heard = 0
   private timers: number[] = []
   private closed = false
 
-  constructor(private readonly on: Handlers) {}
+  constructor(
+    private readonly module: string,
+    private readonly room: string,
+    private readonly on: Handlers<T>,
+  ) {}
 
-  /** Follow these points instead of what was followed before. */
-  watch(which: Which): void {
+  /** Follow this instead of what was followed before. */
+  watch(which: W): void {
     this.wanted = which
     if (this.socket?.readyState === WebSocket.OPEN) this.say('subscribe', which)
     else if (!this.socket) this.connect()
@@ -67,7 +70,7 @@ export class Feed {
     if (this.closed) return
     this.on.state(this.attempt ? 'lost' : 'connecting')
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws'
-    const socket = new WebSocket(`${scheme}://${location.host}${PATH}`, ['busbar', `bearer.${session.token}`])
+    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/${this.module}/ws/${this.room}`, ['busbar', `bearer.${session.token}`])
     this.socket = socket
     socket.onopen = () => this.opened()
     socket.onmessage = (event) => this.take(JSON.parse(String(event.data)) as Message)
@@ -99,10 +102,11 @@ export class Feed {
   private take(message: Message): void {
     this.heard = Date.now()
     ahead = new Date(message.timestamp).getTime() - Date.now()
-    if (message.event_type === 'readings') {
+    if (message.event_type === 'subscribed') {
       this.attempt = 0
       this.on.state('live')
-      this.on.readings(message.data as Reading[])
+    } else if (message.event_type === this.room) {
+      this.on.items(message.data as T[])
     } else if (message.event_type === 'error') {
       this.on.refused((message.data as { message: string }).message)
     }

@@ -34,8 +34,8 @@ export function useReadings(which: Ref<Which | null>) {
   const listeners = new Set<(fresh: Reading[]) => void>()
   let frame = 0
 
-  const feed = new Feed({
-    readings(fresh) {
+  const feed = new Feed<Reading, Which>('scada', 'readings', {
+    items(fresh) {
       for (const reading of fresh) readings.value.set(reading.point_id, reading)
       for (const listener of listeners) listener(fresh)
       frame ||= requestAnimationFrame(() => {
