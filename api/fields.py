@@ -80,6 +80,8 @@ def _of(kind: mi.Type) -> Value:
             found.options = [str(v) for v in kind.values]
         case mi.ListType() | mi.SetType() | mi.VarTupleType():
             inner = _of(kind.item_type)
+            if inner.kind == "json":
+                return Value(kind="json", hint=hint)
             found.items, found.options = inner.kind, inner.options
     return found
 

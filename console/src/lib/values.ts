@@ -30,16 +30,25 @@ export function draft(fields: Field[], row: Partial<Row> = {}): Draft {
   return Object.fromEntries(fields.map((f) => [f.name, toInput(f, row[f.name])]))
 }
 
+function figure(field: Field, text: string): number {
+  if (!Number.isFinite(Number(text))) throw new NotReadable(field.name)
+  return Number(text)
+}
+
+function lines(field: Field, input: string[]): unknown[] {
+  const said = input.map((line) => line.trim()).filter(Boolean)
+  return field.items === 'integer' || field.items === 'number' ? said.map((line) => figure(field, line)) : said
+}
+
 function fromInput(field: Field, input: Draft[string]): unknown {
-  if (Array.isArray(input)) return input.map((line) => line.trim()).filter(Boolean)
+  if (Array.isArray(input)) return lines(field, input)
   if (typeof input === 'boolean') return input
   const text = field.kind === 'prose' ? input : input.trim()
   if (text === '') return field.nullable ? null : undefined
   switch (field.kind) {
     case 'integer':
     case 'number':
-      if (!Number.isFinite(Number(text))) throw new NotReadable(field.name)
-      return Number(text)
+      return figure(field, text)
     case 'instant':
       return new Date(text).toISOString()
     case 'json':
