@@ -31,7 +31,7 @@ run: setup console
 
 test: setup console
 	$(NPM) test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff format --check .

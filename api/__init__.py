@@ -1,9 +1,12 @@
 """The web API of the centre and the local API of a gateway."""
 
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub import Plugin, Role, hookimpl
+
+if TYPE_CHECKING:
+    import typer
 
 
 @hookimpl
@@ -21,3 +24,10 @@ def hub_services(hub: Any) -> list[AbstractAsyncContextManager[Any]]:
     from api.central import served as central
 
     return [central(hub)]
+
+
+@hookimpl
+def hub_cli(app: "typer.Typer") -> None:
+    from api.cli import openapi
+
+    app.command()(openapi)

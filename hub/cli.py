@@ -42,7 +42,7 @@ def make_app(wanted: str = "") -> typer.Typer:
         help="One plugin hub for an electricity utility.",
         no_args_is_help=True,
         add_completion=False,
-        pretty_exceptions_show_locals=False,
+        pretty_exceptions_enable=False,
     )
     for command in (up, gateway, central, check, version, watch, explain):
         app.command()(command)

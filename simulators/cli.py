@@ -13,13 +13,19 @@ if TYPE_CHECKING:
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add `simulate modbus`; the group `simulate` is shared with whoever else adds to it."""
-    group = next((g.typer_instance for g in app.registered_groups if g.name == "simulate"), None)
-    if group is None:
-        group = typer.Typer(help="Field devices that speak the real protocols.")
-        group.callback()(_group)
-        app.add_typer(group, name="simulate")
+    """Add the group `simulate`."""
+    from simulators.acrel_cli import acrel
+    from simulators.dnp3_cli import simulate as dnp3
+    from simulators.prepaid_cli import prepaid
+
+    group = typer.Typer(help="Field devices that speak the real protocols.")
+    group.callback()(_group)
+    app.add_typer(group, name="simulate")
     group.command("modbus")(modbus)
+    group.command("dnp3")(dnp3)
+    group.command("iec61850")(iec61850)
+    group.command("acrel")(acrel)
+    group.command("prepaid")(prepaid)
 
 
 def _group() -> None:
@@ -70,6 +76,30 @@ def modbus(
 def _end(message: str) -> typer.Exit:
     typer.echo(message, err=True)
     return typer.Exit(1)
+
+
+def iec61850(
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="SCL; none: a feeder bay.")
+    ] = None,
+    ied: Annotated[str, typer.Option(help="Which IED, when the file has several.")] = "",
+    host: str = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 = the system chooses.")] = 0,
+) -> None:
+    """Serve an IED of an SCL file: values that move, reports, controls."""
+    import asyncio
+
+    from hub import HubError
+    from simulators.iec61850 import FEEDER_BAY, SimulatedIed, run
+
+    try:
+        asyncio.run(run(SimulatedIed(file or FEEDER_BAY, ied), host, port, typer.echo))
+    except (HubError, LookupError) as error:
+        raise _end(str(error.args[0])) from None
+    except OSError as error:
+        raise _end(f"cannot serve on {host}, port {port}: {error.strerror or error}") from None
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
 
 
 def _network(

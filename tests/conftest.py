@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does; it is never a result.
+settings.register_profile("busbar", deadline=None)
+settings.load_profile("busbar")
 
 
 @pytest.fixture(scope="session")

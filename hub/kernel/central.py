@@ -42,9 +42,6 @@ async def foundation(
             if folder is None:
                 raise ValueError("no database: give a DSN, or a folder for an embedded one")
             dsn = await stack.enter_async_context(embedded(folder))
-        for plugin in plugins:
-            for resource in plugin.resources:
-                resource.plugin = plugin.name
         await asyncio.to_thread(upgrade, dsn, plugins)
         database = await stack.enter_async_context(Database(dsn, size=size))
         hub.provide(DATABASE, database)

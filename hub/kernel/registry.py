@@ -56,6 +56,9 @@ def load(
     manager = _register({name: found[name][1] for name in order}, faults)
     if faults:
         raise PluginError("\n".join(faults))
+    for name, (plugin, _) in found.items():
+        for resource in plugin.resources:
+            resource.plugin = name
     if trace:
         manager.add_hookcall_monitoring(_before, _after)
     return {name: found[name][0] for name in order}, manager

@@ -116,6 +116,7 @@ def digest(text: str) -> str:
 
 def secret_file(path: Path) -> bytes:
     """The secret kept in a file that only we can read, made at first use."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.site import Site
 
 expect = pytest.importorskip("playwright.sync_api").expect
+pytestmark = pytest.mark.xdist_group("e2e")  # one running system for all
 Open = Callable[..., Any]
 
 PAGES = ("/home", "/scada", "/scada/values", "/scada/map", "/scada/stations", "/identity/users")

@@ -16,7 +16,9 @@ from simulators.modbus import Server, Unit
 from .conftest import channel, points
 
 PROFILES = {
-    f"{profile.header.manufacturer} {profile.header.model}": profile for profile in Profiles().all()
+    f"{profile.header.manufacturer} {profile.header.model}": profile
+    for profile in Profiles().all()
+    if profile.protocol == "modbus"
 }
 
 

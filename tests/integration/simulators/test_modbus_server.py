@@ -71,7 +71,10 @@ def fits(spec: PointSpec, value: float, exponent: float) -> bool:
     )
 
 
-@pytest.mark.parametrize("profile", PROFILES.all(), ids=lambda profile: profile.code)
+MODBUS = [profile for profile in PROFILES.all() if profile.protocol == "modbus"]
+
+
+@pytest.mark.parametrize("profile", MODBUS, ids=lambda profile: profile.code)
 async def test_a_foreign_client_reads_every_point_of_the_profile(profile: Profile) -> None:
     values = METER.values()
     if "generation" in profile.header.capabilities:

@@ -65,7 +65,7 @@ def timescale() -> Iterator[str]:
         try:
             server = timescale_server.start(Path(folder))
         except timescale_server.Unavailable as reason:
-            if os.environ.get("BUSBAR_REQUIRE_TIMESCALE"):
+            if os.environ.get("BUSBAR_REQUIRE_PEERS"):
                 pytest.fail(str(reason))
             pytest.skip(str(reason))
         yield server.dsn

@@ -1,0 +1,1 @@
+"""Octets in, structures out: nothing here does I/O or keeps time."""

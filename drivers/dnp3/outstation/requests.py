@@ -1,0 +1,262 @@
+"""What each function code does to an outstation (IEEE 1815 clause 4.4)."""
+
+from collections.abc import Callable, Iterable
+
+from drivers.dnp3.codec import files
+from drivers.dnp3.codec.app import Block, Fragment, Function, Iin, sized
+from drivers.dnp3.codec.commands import CommandStatus
+from drivers.dnp3.codec.objects import PointType
+from drivers.dnp3.codec.values import columns, octets
+from hub import ProtocolError
+
+from .control import Selection, answer
+from .database import STATIC_GROUP, Database
+from .files import FileHandles
+from .handler import Handler
+from .reading import rows_of
+from .settings import OutstationSettings
+
+_POINT_OF = {group: point for point, group in STATIC_GROUP.items()}
+_RESTART_BIT = 7
+_FILE_OVERHEAD = 16  # octets of fragment and object headers around a file block
+
+Reply = tuple[bytes, Iin]
+NOTHING: Reply = (b"", Iin.NONE)
+
+
+class Requests:
+    """The functions that answer with at most one fragment; READ is the core's.
+
+    now: seconds of the monotonic clock at which the request came. clock: ms since 1970 UTC.
+    """
+
+    def __init__(
+        self,
+        settings: OutstationSettings,
+        database: Database,
+        handler: Handler,
+        clock: Callable[[], int],
+    ) -> None:
+        self._settings, self._database, self._handler = settings, database, handler
+        self._clock = clock
+        self.selection = Selection(settings.select_timeout)
+        self.files = FileHandles(handler.files)
+        self.enabled: set[int] = set()
+        self.restarted = True
+        self.need_time = settings.need_time
+        self.synchronised_at: float | None = None
+        self._recorded: float | None = None
+        self._does: dict[int, Callable[[Fragment, list[Block], float], Reply]] = {
+            Function.WRITE: self._write,
+            Function.SELECT: self._select,
+            Function.OPERATE: self._operate,
+            Function.DIRECT_OPERATE: self._direct,
+            Function.DIRECT_OPERATE_NR: self._direct,
+            Function.IMMEDIATE_FREEZE: self._freeze,
+            Function.IMMEDIATE_FREEZE_NR: self._freeze,
+            Function.FREEZE_CLEAR: self._freeze,
+            Function.FREEZE_CLEAR_NR: self._freeze,
+            Function.COLD_RESTART: self._restart,
+            Function.WARM_RESTART: self._restart,
+            Function.ENABLE_UNSOLICITED: self._unsolicited,
+            Function.DISABLE_UNSOLICITED: self._unsolicited,
+            Function.ASSIGN_CLASS: self._assign,
+            Function.DELAY_MEASURE: self._delay,
+            Function.RECORD_CURRENT_TIME: self._record,
+            Function.OPEN_FILE: self._file,
+            Function.CLOSE_FILE: self._file,
+            Function.ABORT_FILE: self._file,
+            Function.DELETE_FILE: self._file,
+            Function.GET_FILE_INFO: self._file,
+        }
+
+    def knows(self, function: int) -> bool:
+        return function in self._does
+
+    def execute(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        """Objects to answer with and indications; LookupError for an unknown function."""
+        if request.function != Function.OPERATE:
+            self.selection.drop()
+        return self._does[request.function](request, blocks, now)
+
+    def _write(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        out, iin = b"", Iin.NONE
+        for block in blocks:
+            match block.group, block.number:
+                case 80, 1:
+                    iin |= self._indications(block)
+                case 50, 1:
+                    iin |= self._time(block, 0.0, now)
+                case 50, 3 if self._recorded is not None:
+                    iin |= self._time(block, now - self._recorded, now)
+                case 34, 1 | 2 | 3:
+                    iin |= self._deadband(block)
+                case 70, 5:
+                    done = [self.files.write(files.FileBlock.parse(d)) for d in octets(block)]
+                    out += b"".join(sized(70, 6, ack.encode()) for ack in done)
+                case 50, 3:
+                    iin |= Iin.PARAMETER_ERROR
+                case _:
+                    iin |= Iin.OBJECT_UNKNOWN
+        return out, iin
+
+    def _indications(self, block: Block) -> Iin:
+        """Only DEVICE_RESTART can be written, and only to zero."""
+        cols = columns(block)
+        if cols.index.tolist() != [_RESTART_BIT] or cols.values()[0]:
+            return Iin.PARAMETER_ERROR
+        self.restarted = False
+        return Iin.NONE
+
+    def _time(self, block: Block, late: float, now: float) -> Iin:
+        cols = columns(block)
+        if block.count != 1 or cols.time is None:
+            return Iin.PARAMETER_ERROR
+        self._recorded = None
+        if not self._handler.set_time(int(cols.time[0]) + round(late * 1000)):
+            return Iin.PARAMETER_ERROR
+        self.need_time, self.synchronised_at = False, now
+        return Iin.NONE
+
+    def _deadband(self, block: Block) -> Iin:
+        table, iin, cols = self._database.tables[PointType.AI], Iin.NONE, columns(block)
+        for index, value in zip(cols.index.tolist(), cols.values().tolist(), strict=True):
+            row = table.row(index)
+            if row is None or not value >= 0 or not self._handler.deadband(index, value):
+                iin |= Iin.PARAMETER_ERROR
+            else:
+                table.deadband[row] = value
+        return iin
+
+    def _select(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        out, good, iin = answer(blocks, self._handler.select, self._settings)
+        if good and blocks:
+            self.selection.make(request.objects, request.control.sequence, now)
+        return out, iin
+
+    def _operate(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        status = self.selection.check(request.objects, request.control.sequence, now)
+        if status is CommandStatus.SUCCESS:
+            out, _, iin = answer(blocks, self._handler.operate, self._settings)
+            return out, iin
+        out, _, iin = answer(blocks, lambda index, control: status, self._settings)
+        return out, iin
+
+    def _direct(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        def both(index: int, control: object) -> CommandStatus:
+            allowed = self._handler.select(index, control)  # type: ignore[arg-type]
+            if allowed is not CommandStatus.SUCCESS:
+                return allowed
+            return self._handler.operate(index, control)  # type: ignore[arg-type]
+
+        out, _, iin = answer(blocks, both, self._settings)
+        return out, iin
+
+    def _freeze(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        clear = request.function in {Function.FREEZE_CLEAR, Function.FREEZE_CLEAR_NR}
+        iin, table = Iin.NONE, self._database.tables[PointType.CTR]
+        for block in blocks:
+            if block.group != 20 or block.number:
+                iin |= Iin.OBJECT_UNKNOWN
+                continue
+            rows = rows_of(table, block)
+            indexes = [int(i) for first, end in rows for i in table.index[first:end]]
+            if not indexes:
+                iin |= Iin.PARAMETER_ERROR
+                continue
+            self._database.freeze(indexes, self._clock(), clear=clear)
+            self._handler.frozen(indexes, cleared=clear)
+        return b"", iin
+
+    def _restart(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        cold = request.function == Function.COLD_RESTART
+        delay = self._handler.cold_restart() if cold else self._handler.warm_restart()
+        if delay is None:
+            return b"", Iin.NO_FUNC_CODE_SUPPORT
+        fine = delay <= 0xFFFF
+        value = delay if fine else min(-(-delay // 1000), 0xFFFF)
+        return bytes((52, 2 if fine else 1, 0x07, 1)) + value.to_bytes(2, "little"), Iin.NONE
+
+    def _unsolicited(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        if not self._settings.unsolicited:
+            return b"", Iin.NO_FUNC_CODE_SUPPORT
+        iin = Iin.NONE
+        for block in blocks:
+            if block.group != 60 or block.number not in {2, 3, 4}:
+                iin |= Iin.PARAMETER_ERROR
+            elif request.function == Function.ENABLE_UNSOLICITED:
+                self.enabled.add(block.number - 1)
+            else:
+                self.enabled.discard(block.number - 1)
+        return b"", iin
+
+    def _assign(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        klass: int | None = None
+        iin = Iin.NONE
+        for block in blocks:
+            if block.group == 60:
+                klass = block.number - 1 if 1 <= block.number <= 4 else None
+                continue
+            point = _POINT_OF.get(block.group)
+            if klass is None or point is None:
+                iin |= Iin.PARAMETER_ERROR
+                continue
+            table = self._database.tables[point]
+            rows = rows_of(table, block)
+            if not rows:
+                iin |= Iin.PARAMETER_ERROR
+                continue
+            self._database.assign(point, rows, klass)
+            indexes = [int(i) for first, end in rows for i in table.index[first:end]]
+            self._handler.assigned(point, indexes, klass)
+        return b"", iin
+
+    def _delay(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        """Answered at once, so the delay between request and response is none."""
+        return bytes((52, 2, 0x07, 1, 0, 0)), Iin.NONE
+
+    def _record(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        self._recorded = now
+        return NOTHING
+
+    def _file(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        room = self._settings.max_fragment - _FILE_OVERHEAD - 8
+        out = b""
+        try:
+            for item in _file_objects(blocks):
+                out += self._file_step(request.function, item, room)
+        except ProtocolError:
+            return out, Iin.PARAMETER_ERROR
+        return out, Iin.NONE if out else Iin.PARAMETER_ERROR
+
+    def _file_step(self, function: int, item: object, room: int) -> bytes:
+        match function, item:
+            case Function.OPEN_FILE, files.FileCommand():
+                return sized(70, 4, self.files.open(item, room).encode())
+            case Function.DELETE_FILE, files.FileCommand():
+                return sized(70, 4, self.files.delete(item).encode())
+            case Function.CLOSE_FILE, files.FileCommandStatus():
+                return sized(70, 4, self.files.close(item).encode())
+            case Function.ABORT_FILE, files.FileCommandStatus():
+                return sized(70, 4, self.files.close(item, keep=False).encode())
+            case Function.GET_FILE_INFO, files.FileDescriptor():
+                found = self.files.describe(item)
+                number = 7 if isinstance(found, files.FileDescriptor) else 4
+                return sized(70, number, found.encode())
+        raise ProtocolError(f"function {function} with {type(item).__name__}")
+
+    def read_file(self, block: Block) -> bytes:
+        """Answer to READ of a file block; ProtocolError when it is not one."""
+        out = b""
+        for data in octets(block):
+            found = self.files.read(files.FileBlock.parse(data))
+            out += sized(70, 6 if isinstance(found, files.FileAck) else 5, found.encode())
+        return out
+
+
+def _file_objects(blocks: Iterable[Block]) -> Iterable[files.FileObject | None]:
+    for block in blocks:
+        if block.group != 70:
+            raise ProtocolError(f"{block} in a file request")
+        for data in octets(block):
+            yield files.parse(block.number, data)

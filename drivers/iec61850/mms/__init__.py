@@ -1,0 +1,1 @@
+"""MMS (ISO 9506): values, types, names and services as pure functions of octets."""
