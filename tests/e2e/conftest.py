@@ -1,4 +1,4 @@
-"""A browser in front of a real system. Without Chromium or a built console the tests are skipped."""
+"""A browser in front of a real system; without Chromium or a built console: skipped."""
 
 import os
 import shutil

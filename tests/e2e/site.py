@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 120.0
+SHIPPED = Path(__file__).parents[2] / "firmware_profiles"
 STATIONS = {"SS1": ("Al-Noor substation", 15.35, 44.21), "SS2": ("Harbour substation", 14.8, 42.95)}
 
 
@@ -56,13 +58,13 @@ class Site:
 def running(folder: Path) -> Iterator[Site]:
     """`busbar up --simulate` on ports of the system's choice; two stations with all devices."""
     busbar = Path(sys.executable).with_name("busbar")
+    where = ["--data", folder / "data", "--port", "0", "--gateway-port", "0"]
+    where += ["-c", _watchful(folder)]
     log = folder / "up.log"
     with log.open("w") as out:
         process = subprocess.Popen(
-            [busbar, "up", "--simulate", "--data", folder / "data", "--port", "0", "--gateway-port", "0"],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [busbar, "up", "--simulate", *where], stdout=out, stderr=subprocess.STDOUT
+        )
     try:
         site = _greeted(process, log)
         site.sign_in()
@@ -71,6 +73,19 @@ def running(folder: Path) -> Iterator[Site]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _watchful(folder: Path) -> Path:
+    """Settings with a breaker's profile that calls it an alarm when the breaker is open."""
+    name = "generic/modbus_breaker.toml"
+    own = folder / "profiles" / name
+    own.parent.mkdir(parents=True)
+    position = 'name = "switch.position", '
+    shipped = (SHIPPED / name).read_text()
+    own.write_text(shipped.replace(position, f"{position}normal_state = 1, "))
+    settings = folder / "site.toml"
+    settings.write_text(f'[gateway]\nprofiles = ["{folder / "profiles"}"]\n')
+    return settings
 
 
 def _greeted(process: subprocess.Popen[bytes], log: Path) -> Site:
@@ -103,4 +118,17 @@ def _furnish(site: Site) -> None:
     for device in site.call("GET", "/scada/devices?limit=100")["items"]:
         kind = "breaker" if device["code"].endswith("-CB") else "meter"
         body = {"station_id": homes[device["code"][:3]], "device_type": kind}
-        site.call("PATCH", f"/scada/devices/{device['id']}", body)
+        _change(site, f"/scada/devices/{device['id']}", body)
+
+
+def _change(site: Site, path: str, body: Any) -> None:
+    """Change a row that the gateway may just be writing to as well."""
+    for _ in range(10):
+        try:
+            site.call("PATCH", path, body)
+        except urllib.error.HTTPError as error:
+            if error.code != 409:
+                raise
+        else:
+            return
+    raise RuntimeError(f"{path} is never at rest")
