@@ -105,20 +105,29 @@ def _greeted(process: subprocess.Popen[bytes], log: Path) -> Site:
 
 def _furnish(site: Site) -> None:
     """Put every device that the gateway brought into its station."""
-    homes = {}
-    for code, (name, latitude, longitude) in STATIONS.items():
-        body = {"code": code, "name": name, "station_type": "substation", "region": "North"}
-        place = {"latitude": latitude, "longitude": longitude, "capacity_kw": 5000}
-        homes[code] = site.call("POST", "/scada/stations", body | place)["id"]
     until = time.monotonic() + PATIENCE
     while site.call("GET", "/scada/points?limit=1")["total"] < 1000:
         if time.monotonic() > until:
             raise RuntimeError("the gateway's points did not come")
         time.sleep(0.2)
+    homes = {}
+    for code, (name, latitude, longitude) in STATIONS.items():
+        body = {"code": code, "name": name, "station_type": "substation", "region": "North"}
+        body |= {"latitude": latitude, "longitude": longitude, "capacity_kw": 5000}
+        homes[code] = _station(site, body)
     for device in site.call("GET", "/scada/devices?limit=100")["items"]:
         kind = "breaker" if device["code"].endswith("-CB") else "meter"
         body = {"station_id": homes[device["code"][:3]], "device_type": kind}
         _change(site, f"/scada/devices/{device['id']}", body)
+
+
+def _station(site: Site, body: dict[str, Any]) -> str:
+    """Create a station, or complete the one that the gateway's devices have made."""
+    found = site.call("GET", f"/scada/stations?code={body['code']}")["items"]
+    if not found:
+        return str(site.call("POST", "/scada/stations", body)["id"])
+    _change(site, f"/scada/stations/{found[0]['id']}", body)
+    return str(found[0]["id"])
 
 
 def _change(site: Site, path: str, body: Any) -> None:

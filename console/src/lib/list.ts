@@ -9,13 +9,16 @@ import { words } from './problems'
 import { stored } from './stored'
 
 const SHOWN = 7
+const STATES = new Set(['status', 'state', 'severity'])
 const LAST = new Set(['id', 'revision', 'created_at', 'updated_at'])
 const EMPTY: Page = { items: [], total: 0, page: 1, limit: 20, pages: 0, next_cursor: null }
 
 /** What a person wants to see first: short fields, in the order of the table. */
 function usual(resource: Resource): string[] {
   const short = readable(resource).filter((f) => !LAST.has(f.name) && f.kind !== 'prose' && f.kind !== 'json' && f.kind !== 'list' && (f.kind !== 'uuid' || f.ref))
-  return short.slice(0, SHOWN).map((f) => f.name)
+  const state = short.filter((f) => STATES.has(f.name))
+  const others = short.filter((f) => !STATES.has(f.name))
+  return [...others.slice(0, SHOWN - state.length), ...state].map((f) => f.name)
 }
 
 export function useList(resource: Resource) {
