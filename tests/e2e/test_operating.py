@@ -64,7 +64,9 @@ def test_a_refused_operation_says_why(visit: Open, site: Site) -> None:
     site.call("PATCH", f"/scada/controls/{control['id']}", {"interlocks": []})
 
 
-def test_an_open_breaker_is_an_alarm_that_is_acknowledged(visit: Open, site: Site) -> None:
+def test_an_open_breaker_is_an_alarm_that_is_acknowledged(
+    visit: Open, site: Site, faults: Callable[[Any], list[str]]
+) -> None:
     page = visit(f"/scada/stations/{site.station('SS2')}/live")
     page.get_by_test_id("switch-SS2-F1-CB").click()
     _operate(page, "0", "make an alarm")
@@ -78,6 +80,7 @@ def test_an_open_breaker_is_an_alarm_that_is_acknowledged(visit: Open, site: Sit
     row.get_by_role("button").click()
     panel = page.get_by_test_id("alarm-panel")
     expect(panel).to_contain_text("Raised")
+    assert faults(page) == []
     row.get_by_role("checkbox").check()
     page.get_by_test_id("alarms-acknowledge").click()
     page.get_by_test_id("alarms-note-note").fill("seen, crew is on its way")
