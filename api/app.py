@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -13,13 +13,13 @@ from aiohttp import hdrs, web
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from api import endpoints, health, limits, live, resources, system
+from api import console, endpoints, health, limits, live, resources, system
 from api.access import ACCESS, AccessLog, line
 from api.metrics import METRICS, Metrics
 from api.problems import from_error, problem
 from api.request import ACTOR, CALLER, REQUEST_ID, authenticate
 from api.state import STATE, Options, State
-from hub import BadRequest, HubError, TimedOut, Unavailable
+from hub import BadRequest, HubError, Plugin, TimedOut, Unavailable
 from hub.kernel.app import UNIT, Hub, Route
 from hub.kernel.database import DATABASE
 from hub.kernel.rates import RATES
@@ -65,7 +65,8 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
         options=options,
         authenticators={scheme: found for scheme, found in known.items() if found},
     )
-    for plugin in hub.plugins.values():
+    plugins = (*hub.plugins.values(), console.plugin(hub))
+    for plugin in plugins:
         for endpoint in plugin.actions:
             endpoints.add(app, plugin, endpoint)
         for res in plugin.resources:
@@ -75,7 +76,8 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
     for route in hub.routes:
         app.router.add_route(route.method, route.path, _guard(route))
     health.add(app)
-    system.add(app, hub)
+    system.add(app, plugins)
+    console.add(app)
     return app
 
 
