@@ -45,17 +45,18 @@ class FrozenClock:
 
 @pytest.fixture(scope="session")
 def busbar_modules() -> tuple[str, ...]:
-    return ("plugins.identity", "plugins.scada")
+    return ("plugins.identity", "plugins.scada", "plugins.billing")
 
 
 @pytest.fixture(scope="session")
 def busbar_template(postgres: str, busbar_modules: tuple[str, ...]) -> str:
     """Name of a migrated database that each test gets a copy of."""
+    name = f"busbar_template_{os.urandom(4).hex()}"  # one for each conftest that imports this
     with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE busbar_template")
-    dsn = psycopg.conninfo.make_conninfo(postgres, dbname="busbar_template")
+        admin.execute(f'CREATE DATABASE "{name}"')
+    dsn = psycopg.conninfo.make_conninfo(postgres, dbname=name)
     upgrade(dsn, [importlib.import_module(m).hub_plugin() for m in busbar_modules])
-    return "busbar_template"
+    return name
 
 
 @pytest.fixture
@@ -86,6 +87,8 @@ async def central(
         module = importlib.import_module(name)
         plugin = module.hub_plugin()
         manager.register(module, plugin.name)
+        for resource in plugin.resources:
+            resource.plugin = plugin.name
         plugins[plugin.name] = plugin
     hub = Hub(_settings(tmp_path), Role.CENTRAL, plugins, manager)
     async with contextlib.AsyncExitStack() as stack:

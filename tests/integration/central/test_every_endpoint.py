@@ -4,9 +4,9 @@ import psycopg
 import pytest
 
 from hub.testing.endpoints import NOBODYS, calls
-from plugins import identity, scada
+from plugins import billing, identity, scada
 
-CALLS = list(calls([identity.hub_plugin(), scada.hub_plugin()]))
+CALLS = list(calls([p.hub_plugin() for p in (identity, scada, billing)]))
 each = pytest.mark.parametrize("call", CALLS, ids=lambda c: c.name)
 
 
