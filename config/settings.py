@@ -6,6 +6,7 @@ set by `BUSBAR_<SECTION>__<KEY>`; lists and tables are given as JSON there.
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,7 +45,10 @@ class Gateway(Section, frozen=True):
 
 
 class Central(Section, frozen=True):
-    """The centre as a gateway reaches it. An empty url means that this gateway stands alone."""
+    """The centre as a gateway reaches it. An empty url means that this gateway stands alone.
+
+    timeout: seconds that an answer may take; what takes longer is a link that has died.
+    """
 
     url: str = ""
     key: str = ""
@@ -54,23 +58,26 @@ class Central(Section, frozen=True):
 
 class Buffer(Section, frozen=True):
     """max_bytes: hard limit of the file. history_days: what the centre has stays this long.
-    min_free_bytes: of the disk, never used."""
+    commit_ms: longest time between a reading and the disk."""
 
     max_bytes: Annotated[int, Meta(ge=1 << 20)] = 4 << 30
     history_days: Annotated[float, Meta(ge=0)] = 30.0
-    min_free_bytes: Annotated[int, Meta(ge=0)] = 64 << 20
     commit_ms: Annotated[int, Meta(ge=1, le=10_000)] = 200
-    commit_readings: Annotated[int, Meta(ge=1)] = 5_000
 
 
 class Api(Section, frozen=True):
-    """technician: argon2id hash (`busbar hash-password`) that lets a person change a gateway."""
+    """technician: argon2id hash (`busbar hash-password`) that lets a person change a gateway.
+
+    trusted_proxies: addresses or networks. access_log: write logs/access.log below runtime_root.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8000
     technician: str = ""
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    rate_limit_profile: Literal["default", "strict", "bench"] = "default"
+    access_log: bool = False
 
 
 class Log(Section, frozen=True):
@@ -175,6 +182,14 @@ def _merge(base: dict[str, Any], more: Mapping[str, Any]) -> None:
             base[key] = value
 
 
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 def _together(settings: Settings) -> list[Fault]:
     """What no single key shows."""
     faults = []
@@ -186,6 +201,13 @@ def _together(settings: Settings) -> list[Fault]:
             faults.append(
                 Fault(("auth", "jwt_secret_key"), "too short: at least 32 characters in production")
             )
+    if settings.site.env == "production" and settings.api.rate_limit_profile == "bench":
+        faults.append(Fault(("api", "rate_limit_profile"), "bench is for load tests: remove it"))
+    faults += [
+        Fault(("api", "trusted_proxies"), f"{proxy!r} is neither an address nor a network")
+        for proxy in settings.api.trusted_proxies
+        if not _is_network(proxy)
+    ]
     if settings.central.url and not settings.central.url.startswith(("http://", "https://")):
         faults.append(Fault(("central", "url"), "must begin with https:// or http://"))
     if settings.api.technician and not settings.api.technician.startswith("$argon2id$"):

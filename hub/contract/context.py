@@ -10,12 +10,12 @@ from uuid import UUID
 
 import msgspec
 
-from .errors import Forbidden
+from .errors import Forbidden, NoService
+from .key import Key
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from .services import Key
 
 T = TypeVar("T")
 Clock = Callable[[], dt.datetime]
@@ -79,7 +79,10 @@ def grants(held: frozenset[str], wanted: Collection[str]) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Who asks. kind: user, api_key, gateway, system. session: what signing out ends."""
+    """Who asks. kind: user, api_key, gateway, system. session: what signing out ends.
+
+    limits: so many requests in so many seconds, for who has figures of his own.
+    """
 
     id: str
     tenant: UUID
@@ -89,6 +92,7 @@ class Actor:
     roles: tuple[str, ...] = ()
     permissions: frozenset[str] = frozenset()
     expires: dt.datetime | None = None
+    limits: tuple[tuple[int, int], ...] = ()
 
     def may(self, permission: str) -> bool:
         return permits(self.permissions, permission)
@@ -107,6 +111,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     language: str = "en"
     secure: bool = False
+    idempotency_key: str = ""
     cookies: Mapping[str, str] = {}
 
 
@@ -150,7 +155,7 @@ class Ctx:
         try:
             service: T = self.services[key]
         except KeyError:
-            raise LookupError(f"no service provides {key.name!r} in this process") from None
+            raise NoService(f"no service provides {key.name!r} in this process") from None
         return service
 
 
@@ -176,6 +181,14 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
     path: str = "/"
     max_age: int | None = None
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is a file."""
+
+    name: str
+    media_type: str
+    data: bytes
 
 
 class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

@@ -13,9 +13,9 @@ import contextlib
 import datetime as dt
 import importlib
 import os
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -23,6 +23,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from config.settings import Settings, Site
 from hub.contract import plugin as hooks
 from hub.contract.plugin import PROJECT, Role
 from hub.kernel.app import Hub
@@ -45,15 +46,17 @@ class FrozenClock:
 
 @pytest.fixture(scope="session")
 def busbar_modules() -> tuple[str, ...]:
-    return ("plugins.identity", "plugins.scada", "plugins.billing")
+    return ("plugins.identity", "plugins.scada", "plugins.finance", "plugins.billing")
 
 
 @pytest.fixture(scope="session")
 def busbar_template(postgres: str, busbar_modules: tuple[str, ...]) -> str:
     """Name of a migrated database that each test gets a copy of."""
-    name = f"busbar_template_{os.urandom(4).hex()}"  # one for each conftest that imports this
+    name = f"busbar_{zlib.crc32(' '.join(busbar_modules).encode()):08x}"
     with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')
+        known = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        if known is None:
+            admin.execute(f'CREATE DATABASE "{name}"')
     dsn = psycopg.conninfo.make_conninfo(postgres, dbname=name)
     upgrade(dsn, [importlib.import_module(m).hub_plugin() for m in busbar_modules])
     return name
@@ -87,9 +90,9 @@ async def central(
         module = importlib.import_module(name)
         plugin = module.hub_plugin()
         manager.register(module, plugin.name)
+        plugins[plugin.name] = plugin
         for resource in plugin.resources:
             resource.plugin = plugin.name
-        plugins[plugin.name] = plugin
     hub = Hub(_settings(tmp_path), Role.CENTRAL, plugins, manager)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(foundation(hub, migrated, size=4, clock=clock))
@@ -101,7 +104,4 @@ async def central(
 
 
 def _settings(folder: Path) -> Any:
-    return SimpleNamespace(
-        site=SimpleNamespace(runtime_root=str(folder)),
-        auth=SimpleNamespace(jwt_secret_key="", jwt_secret_key_previous="", access_minutes=15),
-    )
+    return Settings(site=Site(env="test", runtime_root=str(folder)))

@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -47,6 +48,11 @@ class Tokens:
         self.life = life
         self._keys = {_kid(k): OctKey.import_key(k) for k in (secret, previous) if k}
         self._current = _kid(secret)
+        self._secret = secret
+
+    def derived(self, purpose: bytes) -> bytes:
+        """A key for something else, which tells nothing about ours."""
+        return hmac.digest(self._secret, purpose, "sha256")
 
     def access(
         self, user: UUID, session: UUID, tenant: UUID, version: int, now: dt.datetime
@@ -99,6 +105,11 @@ def _kid(secret: bytes) -> str:
 def new_refresh(session: UUID) -> str:
     """An opaque token of a session: its id, so that reuse is noticed, and 32 random bytes."""
     return base64.urlsafe_b64encode(session.bytes + os.urandom(32)).decode()
+
+
+def new_secret() -> str:
+    """32 random bytes as text."""
+    return secrets.token_urlsafe(32)
 
 
 def session_of(refresh: str) -> UUID | None:
