@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.figures import Figure, rate, report
 from hub.contract.units import MICRO
-from plugins.billing.tariff import Calendar, DayType, Season, TimeOfUse, Usage, Version, Window
+from plugins.billing.tariff import Calendar, DayType, DayWindow, Season, TimeOfUse, Usage, Version
 from plugins.billing.tariff import rate as bill
 from plugins.billing.tariff.intervals import MINUTE, SECOND, bucket_numbers, bucket_sums
 
@@ -17,11 +17,11 @@ CALENDAR = Calendar(
     seasons=(Season("summer", "05-01", "09-30"), Season("winter", "10-01", "04-30")),
     day_types=(DayType("work", (1, 2, 3, 4, 5)), DayType("rest", (6, 7))),
     windows=(
-        Window("night", 23 * 60, 7 * 60),
-        Window("peak", 17 * 60, 20 * 60, day_type="work"),
-        Window("day", 7 * 60, 17 * 60, day_type="work"),
-        Window("day", 20 * 60, 23 * 60, day_type="work"),
-        Window("day", 7 * 60, 23 * 60, day_type="rest"),
+        DayWindow("night", 23 * 60, 7 * 60),
+        DayWindow("peak", 17 * 60, 20 * 60, day_type="work"),
+        DayWindow("day", 7 * 60, 17 * 60, day_type="work"),
+        DayWindow("day", 20 * 60, 23 * 60, day_type="work"),
+        DayWindow("day", 7 * 60, 23 * 60, day_type="rest"),
     ),
 )
 VERSION = Version(

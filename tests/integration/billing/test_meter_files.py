@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from plugins.billing.files import FileError, greenbutton, nem12, read
-from plugins.billing.tariff import Calendar, Demand, TimeOfUse, Version, Window
+from plugins.billing.tariff import Calendar, DayWindow, Demand, TimeOfUse, Version
 from plugins.billing.tariff.history import simulate
 from plugins.billing.tariff.intervals import SECOND
 
@@ -133,7 +133,7 @@ def test_a_year_of_hours_is_billed_by_months_with_nothing_lost(green):
     registers = read(text, "green_button", zone="America/Los_Angeles")
     calendar = Calendar(
         zone="America/Los_Angeles",
-        windows=(Window("peak", 16 * 60, 21 * 60), Window("off", 21 * 60, 16 * 60)),
+        windows=(DayWindow("peak", 16 * 60, 21 * 60), DayWindow("off", 21 * 60, 16 * 60)),
     )
     version = Version(
         currency="USD",

@@ -15,15 +15,15 @@ from plugins.billing.tariff import (
     Calendar,
     Case,
     DayType,
+    DayWindow,
     Fixed,
     Flat,
     Minimum,
-    Since,
     TariffError,
     Tax,
+    TaxRate,
     Usage,
     Version,
-    Window,
     rate,
 )
 from plugins.billing.tariff.history import Series, months, simulate
@@ -77,7 +77,7 @@ def tariff(found, day=JAN):
             Blocks(name="energy", cases=(Case(0, None, blocks),)),
             Fixed(name="standing", price=found[0] * 7),
             Minimum(name="least", amount=500),
-            Tax(name="VAT", rates=(Since(day, 137_500),), rounding="line"),
+            Tax(name="VAT", rates=(TaxRate(day, 137_500),), rounding="line"),
         ),
     )
 
@@ -123,11 +123,11 @@ def test_prorated_parts_sum_but_for_the_rounding_of_lines(price, cuts):
 
 
 TOU = (
-    Window("night", 23 * 60, 7 * 60),
-    Window("peak", 17 * 60, 20 * 60, day_type="work"),
-    Window("day", 7 * 60, 17 * 60, day_type="work"),
-    Window("day", 20 * 60, 23 * 60, day_type="work"),
-    Window("day", 7 * 60, 23 * 60, day_type="rest"),
+    DayWindow("night", 23 * 60, 7 * 60),
+    DayWindow("peak", 17 * 60, 20 * 60, day_type="work"),
+    DayWindow("day", 7 * 60, 17 * 60, day_type="work"),
+    DayWindow("day", 20 * 60, 23 * 60, day_type="work"),
+    DayWindow("day", 7 * 60, 23 * 60, day_type="rest"),
 )
 DAYS = (DayType("work", (1, 2, 3, 4, 5)), DayType("rest", (6, 7), (dt.date(2026, 12, 25),)))
 
@@ -166,7 +166,7 @@ def test_r33_buckets_sum_to_the_total_and_agree_with_the_calendar(zone, minutes)
 
 
 def test_an_interval_in_two_buckets_is_refused():
-    calendar = Calendar(zone="UTC", windows=(Window("a", 0, 330), Window("b", 330, 1440)))
+    calendar = Calendar(zone="UTC", windows=(DayWindow("a", 0, 330), DayWindow("b", 330, 1440)))
     starts, energy = series(utc(2026, 1, 1), utc(2026, 1, 2), 60)
     with pytest.raises(TariffError, match="2026-01-01 05:00"):
         by_bucket(calendar, starts, energy, 60)

@@ -14,6 +14,7 @@ from plugins.billing.tariff import (
     Case,
     Credit,
     DayType,
+    DayWindow,
     Demand,
     FactorStep,
     Fixed,
@@ -24,16 +25,15 @@ from plugins.billing.tariff import (
     PowerFactor,
     Rounding,
     Season,
-    Since,
     Slab,
     Subsidy,
     SumMismatch,
     Tax,
+    TaxRate,
     TimeOfUse,
     Unpriced,
     Usage,
     Version,
-    Window,
     affordable,
     rate,
 )
@@ -100,12 +100,12 @@ def test_r3_a_line_is_rounded_once_half_up():
 @pytest.mark.parametrize(("how", "tax"), [("line", 0), ("document", 5)])
 def test_r4_ten_lines_of_three_cents_at_fifteen_percent(how, tax):
     lines = [Fixed(name=f"line {n}", price=3 * CENT) for n in range(10)]
-    vat = Tax(name="VAT", rates=(Since(JAN, 150_000),), rounding=how)
+    vat = Tax(name="VAT", rates=(TaxRate(JAN, 150_000),), rounding=how)
     assert rate(version(*lines, vat), january()).tax == tax
 
 
 def test_r4_an_inclusive_tax_is_gross_less_net():
-    vat = Tax(name="VAT", rates=(Since(JAN, 150_000),), inclusive=True)
+    vat = Tax(name="VAT", rates=(TaxRate(JAN, 150_000),), inclusive=True)
     bill = rate(version(Fixed(name="f", price=1000 * CENT), vat), january())
     assert (bill.total, bill.net, bill.tax) == (1000, 870, 130)
 
@@ -118,7 +118,7 @@ def test_r6_rounding_is_a_line():
 
 
 def test_r8_a_tax_is_of_the_day_of_supply():
-    vat = Tax(name="VAT", rates=(Since(JAN, 50_000), Since(dt.date(2026, 1, 16), 150_000)))
+    vat = Tax(name="VAT", rates=(TaxRate(JAN, 50_000), TaxRate(dt.date(2026, 1, 16), 150_000)))
     bill = rate(version(Flat(name="e", price=CENT), vat), january(30, wh=200_000))
     assert [(x.name, x.amount, x.start.day) for x in bill.lines] == [
         ("e", 100, 1),
@@ -141,9 +141,9 @@ CALENDAR = Calendar(
         DayType("rest", (5, 6), (dt.date(2026, 1, 1),)),
     ),
     windows=(
-        Window("peak", 17 * 60, 22 * 60, day_type="work"),
-        Window("off", 22 * 60, 17 * 60, day_type="work"),
-        Window("off", 0, 1440, day_type="rest"),
+        DayWindow("peak", 17 * 60, 22 * 60, day_type="work"),
+        DayWindow("off", 22 * 60, 17 * 60, day_type="work"),
+        DayWindow("off", 0, 1440, day_type="rest"),
     ),
 )
 
@@ -157,9 +157,9 @@ def test_r33_a_holiday_is_a_day_of_rest_whatever_its_weekday():
 @pytest.mark.parametrize(
     ("windows", "why"),
     [
-        ([Window("a", 0, 700)], "no window at 11:40"),
-        ([Window("a", 0, 800), Window("b", 700, 1440)], "overlap"),
-        ([Window("a", 0, 1440, season="dry")], "no season 'dry'"),
+        ([DayWindow("a", 0, 700)], "no window at 11:40"),
+        ([DayWindow("a", 0, 800), DayWindow("b", 700, 1440)], "overlap"),
+        ([DayWindow("a", 0, 1440, season="dry")], "no season 'dry'"),
     ],
 )
 def test_r33_a_calendar_leaves_no_minute_out_and_gives_none_twice(windows, why):
@@ -358,7 +358,7 @@ def test_money_buys_the_most_units_even_where_a_bill_falls():
         ([Minimum(name="m", amount=1, on=("energy",)), THREE], "no charge before it"),
         ([THREE, NET], "before all prices"),
         ([Rounding(name="r", to=5), THREE], "comes last"),
-        ([THREE, Tax(name="t", rates=(Since(dt.date(2027, 1, 1), 1),))], "no rate on"),
+        ([THREE, Tax(name="t", rates=(TaxRate(dt.date(2027, 1, 1), 1),))], "no rate on"),
     ],
 )
 def test_a_version_whose_charges_do_not_fit_is_refused(charges, why):
