@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ from api.metrics import METRICS, Metrics
 from api.problems import from_error, problem
 from api.request import ACTOR, CALLER, REQUEST_ID, authenticate
 from api.state import STATE, Options, State
-from hub import BadRequest, HubError, Plugin, TimedOut, Unavailable
+from hub import BadRequest, HubError, TimedOut, Unavailable
 from hub.kernel.app import UNIT, Hub, Route
 from hub.kernel.database import DATABASE
 from hub.kernel.rates import RATES

@@ -119,7 +119,8 @@ class Writer:
         self._put(path_of(plugin, endpoint), endpoint.method, operation, places)
 
     def _params(self, type_: Any) -> list[dict[str, Any]]:
-        schema = self.components[type_.__name__]
+        # Two structs of one name are told apart by their modules: the reference knows how.
+        schema = self.components[self.schema[type_]["$ref"].rpartition("/")[2]]
         required = set(schema.get("required", ()))
         return [
             {"name": n, "in": "query", "required": n in required, "schema": s, "explode": False}

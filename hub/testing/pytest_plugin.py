@@ -34,6 +34,7 @@ MODULES = (
     "plugins.identity",
     "plugins.scada",
     "plugins.finance",
+    "plugins.billing",
     "plugins.events",
     "plugins.jobs",
 )

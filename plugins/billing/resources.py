@@ -86,8 +86,9 @@ def _refuse_published(row: TariffVersion) -> None:
 @versions.transition("publish", start={VersionStatus.DRAFT}, end=VersionStatus.PUBLISHED)
 async def publish(ctx: Ctx, row: TariffVersion) -> TariffVersion:
     """Let bills use a version, which from now on never changes."""
-    version(await _tariff(ctx, row), row.valid_from, row.terms)
+    # All at once: a query sends what is pending, and after that the row is beyond change.
     row.published_at, row.published_by = ctx.clock(), ctx.actor.id
+    version(await _tariff(ctx, row), row.valid_from, row.terms)
     return row
 
 

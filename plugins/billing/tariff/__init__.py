@@ -1,6 +1,6 @@
 """What a use of electricity costs: pure, exact, and able to say why."""
 
-from .calendar import Calendar, DayType, Season, Window
+from .calendar import Calendar, DayType, DayWindow, Season
 from .charges import (
     AmountStep,
     Block,
@@ -16,10 +16,10 @@ from .charges import (
     NetMetering,
     PowerFactor,
     Rounding,
-    Since,
     Slab,
     Subsidy,
     Tax,
+    TaxRate,
     TimeOfUse,
 )
 from .engine import affordable, rate
@@ -37,6 +37,7 @@ __all__ = [
     "Charge",
     "Credit",
     "DayType",
+    "DayWindow",
     "Demand",
     "FactorStep",
     "Fixed",
@@ -48,17 +49,16 @@ __all__ = [
     "PowerFactor",
     "Rounding",
     "Season",
-    "Since",
     "Slab",
     "Subsidy",
     "SumMismatch",
     "TariffError",
     "Tax",
+    "TaxRate",
     "TimeOfUse",
     "Unpriced",
     "Usage",
     "Version",
-    "Window",
     "affordable",
     "rate",
 ]

@@ -36,7 +36,7 @@ class DayType(Struct, frozen=True, forbid_unknown_fields=True):
     dates: tuple[dt.date, ...] = ()
 
 
-class Window(Struct, frozen=True, forbid_unknown_fields=True):
+class DayWindow(Struct, frozen=True, forbid_unknown_fields=True):
     """[start, end) in minutes of the local day; empty season or day type: any. It may wrap."""
 
     bucket: str
@@ -50,7 +50,7 @@ class Calendar(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Legal time of `zone`. Every minute of every kind of day is in exactly one window."""
 
     zone: str
-    windows: tuple[Window, ...]
+    windows: tuple[DayWindow, ...]
     seasons: tuple[Season, ...] = (Season("year", "01-01", "12-31"),)
     day_types: tuple[DayType, ...] = (DayType("every", (1, 2, 3, 4, 5, 6, 7)),)
 
@@ -128,7 +128,7 @@ def _check_names(calendar: Calendar) -> None:
             raise ValueError(f"there is no day type {window.day_type!r}")
 
 
-def _minutes(window: Window) -> NDArray[np.int64]:
+def _minutes(window: DayWindow) -> NDArray[np.int64]:
     if window.start < window.end:
         return np.arange(window.start, window.end)
     return np.concatenate((np.arange(window.start, MINUTES), np.arange(window.end)))

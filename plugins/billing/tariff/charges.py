@@ -185,7 +185,7 @@ class NetMetering(Charge, frozen=True, tag="net_metering"):
     surplus_price: Price = 0
 
 
-class Since(Struct, frozen=True, forbid_unknown_fields=True):
+class TaxRate(Struct, frozen=True, forbid_unknown_fields=True):
     """A share from a day of supply on."""
 
     since: dt.date
@@ -195,7 +195,7 @@ class Since(Struct, frozen=True, forbid_unknown_fields=True):
 class Tax(Charge, frozen=True, tag="tax"):
     """On lines before it, rounded by line or by document; inclusive: the prices hold it already."""
 
-    rates: tuple[Since, ...]
+    rates: tuple[TaxRate, ...]
     rounding: Literal["line", "document"] = "document"
     inclusive: bool = False
     on: tuple[str, ...] = ()

@@ -21,9 +21,9 @@ from .charges import (
     Levy,
     PowerFactor,
     Rounding,
-    Since,
     Slab,
     Tax,
+    TaxRate,
     TimeOfUse,
 )
 from .errors import TariffError
@@ -265,7 +265,7 @@ def _vat(reading: Reading) -> None:
         else:
             reading.unclear.append(f"tax.{key}")
     if rates:
-        since = tuple(Since(day, share) for day, share in sorted(rates))
+        since = tuple(TaxRate(day, share) for day, share in sorted(rates))
         reading.taxes.insert(0, Tax(name="VAT", rates=since))
         reading.read |= {"vat", "tax"} & set(reading.facts)
 

@@ -1,7 +1,7 @@
 """Parts that sum to the whole (R5), and a period cut where its price changes (R36)."""
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -24,12 +24,12 @@ def split(total: int, weights: Sequence[int]) -> list[int]:
     return [sign * p for p in parts]
 
 
-def cut(usage: Usage, days: Collection[dt.date]) -> Iterator[Usage]:
+def cut(usage: Usage, days: Iterable[dt.date]) -> Iterator[Usage]:
     """The use before and after each of these days, by days; none inside: the use itself.
 
     The bank goes to the first part; whoever prices the parts hands it on.
     """
-    inner = sorted(d for d in days if usage.start < d < usage.end)
+    inner = sorted(d for d in {*days} if usage.start < d < usage.end)
     if not inner:
         yield usage
         return

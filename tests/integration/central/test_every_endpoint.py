@@ -4,9 +4,9 @@ import psycopg
 import pytest
 
 from hub.testing.endpoints import NOBODYS, calls
-from plugins import events, finance, identity, jobs, scada
+from plugins import billing, events, finance, identity, jobs, scada
 
-PLUGINS = (identity, scada, finance, events, jobs)
+PLUGINS = (identity, scada, finance, billing, events, jobs)
 CALLS = list(calls([p.hub_plugin() for p in PLUGINS]))
 each = pytest.mark.parametrize("call", CALLS, ids=lambda c: c.name)
 
