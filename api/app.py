@@ -8,43 +8,30 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
-import msgspec
+import psycopg
 from aiohttp import hdrs, web
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from api import endpoints, health, live, openapi, resources
+from api import endpoints, health, limits, live, resources, system
+from api.access import ACCESS, AccessLog, line
 from api.metrics import METRICS, Metrics
 from api.problems import from_error, problem
-from api.request import REQUEST_ID, authenticate
+from api.request import ACTOR, CALLER, REQUEST_ID, authenticate
 from api.state import STATE, Options, State
 from hub import BadRequest, HubError, TimedOut, Unavailable
 from hub.kernel.app import UNIT, Hub, Route
+from hub.kernel.database import DATABASE
+from hub.kernel.rates import RATES
 
 log = logging.getLogger("busbar.api")
+SLOW = 1.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ID = re.compile(r"[A-Za-z0-9._-]{8,100}")
 _TEXT = re.compile(
     r"^(text/|application/(json|problem\+json|javascript|xml|x-ndjson))|\+json|\+xml"
 )
 
-SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "X-XSS-Protection": "1; mode=block",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "X-DNS-Prefetch-Control": "off",
-    "X-Download-Options": "noopen",
-    "Content-Security-Policy": (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'; "
-        "img-src 'self' data: https:; connect-src 'self'; font-src 'self' https: data:; "
-        "object-src 'none'; media-src 'self' blob:; frame-src 'none'; frame-ancestors 'none'; "
-        "base-uri 'self'; form-action 'self'"
-    ),
-}
 _CORS = {
     "Access-Control-Allow-Credentials": "true",
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
@@ -64,13 +51,18 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
     """The application of a hub whose database and plugins are ready."""
     asked: Any = hub.hooks.hook.hub_authenticate
     known = {s: asked(hub=hub, scheme=s) for s in ("bearer", "apikey")}
+    options = options or Options()
     app = web.Application(middlewares=[envelope], client_max_size=1 << 20)
+    app[ACCESS] = AccessLog(options.access_log)
+    app.cleanup_ctx.append(app[ACCESS].context)
     app.on_response_prepare.append(_anonymous)
     app[METRICS] = Metrics()
     app[STATE] = State(
         hub=hub,
         unit=hub.get(UNIT),  # type: ignore[arg-type]
-        options=options or Options(),
+        reader=hub.get(DATABASE).reader,
+        rates=hub.get(RATES),
+        options=options,
         authenticators={scheme: found for scheme, found in known.items() if found},
     )
     for plugin in hub.plugins.values():
@@ -83,22 +75,13 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
     for route in hub.routes:
         app.router.add_route(route.method, route.path, _guard(route))
     health.add(app)
-    _document(app, hub)
+    system.add(app, hub)
     return app
 
 
 async def _anonymous(_: web.Request, response: web.StreamResponse) -> None:
     """Do not tell which software answers."""
     response.headers.pop(hdrs.SERVER, None)
-
-
-def _document(app: web.Application, hub: Hub) -> None:
-    document = msgspec.json.encode(openapi.document(hub.plugins.values()))
-
-    async def serve(_: web.Request) -> web.Response:
-        return web.Response(body=document, content_type="application/json")
-
-    app.router.add_get("/openapi.json", serve)
 
 
 def _guard(route: Route) -> Handler:
@@ -124,14 +107,41 @@ async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse
     start = time.perf_counter()
     if request.method == hdrs.METH_OPTIONS and "Access-Control-Request-Method" in request.headers:
         response: web.StreamResponse = web.Response(status=204)
+    elif secure := _to_https(request):
+        response = secure
     else:
         response = await _answer(request, handler, ident)
     _finish(request, response, ident)
-    route = getattr(request.match_info.route.resource, "canonical", "unmatched")
-    request.app[METRICS].observe(
-        request.method, route, response.status, time.perf_counter() - start
-    )
+    _note(request, response.status, time.perf_counter() - start, ident)
     return response
+
+
+def _to_https(request: web.Request) -> web.Response | None:
+    """Where a request that our proxy took in clear has to go."""
+    options = request.app[STATE].options
+    if not options.production or request.headers.get("X-Forwarded-Proto") != "http":
+        return None
+    if not options.trusts(request.remote or ""):
+        return None
+    return web.Response(status=308, headers={"Location": str(request.url.with_scheme("https"))})
+
+
+def _note(request: web.Request, status: int, seconds: float, ident: str) -> None:
+    route = getattr(request.match_info.route.resource, "canonical", "unmatched")
+    request.app[METRICS].observe(request.method, route, status, seconds)
+    actor, given = request.get(ACTOR), request.get(CALLER)
+    who = {
+        "ip": given.ip if given else request.remote or "",
+        "user": actor.id if actor else "",
+        "tenant": str(actor.tenant) if actor else "",
+        "request_id": ident,
+    }
+    if request.app[STATE].options.access_log is not None:
+        request.app[ACCESS].add(line(request, status, seconds, **who))
+    if seconds > SLOW:
+        log.warning(
+            "%s %s took %.1f s", request.method, route, seconds, extra={"action": "api.slow", **who}
+        )
 
 
 async def _answer(request: web.Request, handler: Handler, ident: str) -> web.StreamResponse:
@@ -155,7 +165,7 @@ def _understand(error: Exception, request: web.Request, ident: str) -> HubError:
     if isinstance(error, UnicodeError):
         return BadRequest("the address is not UTF-8")
     about = {"request_id": ident, "action": "api.failed"}
-    if isinstance(error, OperationalError | PoolTimeout):
+    if isinstance(error, OperationalError | PoolTimeout | psycopg.OperationalError):
         log.error("the database does not answer: %s", error, extra=about)
         return Unavailable("the database does not answer")
     log.error("%s %s failed", request.method, request.path, extra=about, exc_info=error)
@@ -177,21 +187,27 @@ def _finish(request: web.Request, response: web.StreamResponse, ident: str) -> N
     if response.prepared:
         return
     headers, options = response.headers, request.app[STATE].options
-    for name, value in SECURITY.items():
-        headers.setdefault(name, value)
+    for name, value in options.headers:
+        if name not in headers:
+            headers[name] = value
+    limits.tell(request, response)
     headers["X-Request-ID"] = headers["X-Correlation-ID"] = ident
-    if request.path.startswith("/api/"):
-        headers.setdefault("Cache-Control", "no-store")
-    if options.production:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    origin = request.headers.get("Origin", "")
-    if origin in options.origins:
-        headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin", **_CORS})
+    if "Cache-Control" not in headers and request.path.startswith("/api/"):
+        headers["Cache-Control"] = "no-store"
+    if request.headers.get("Origin") in options.origins:
+        headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+        headers["Vary"] = "Origin"
+        headers.update(_CORS)
+    if "Accept-Encoding" in request.headers:
+        _compress(request, response)
+
+
+def _compress(request: web.Request, response: web.StreamResponse) -> None:
     body = getattr(response, "body", None)
     small = not isinstance(body, bytes) or len(body) < 1024
     if small or not _TEXT.search(response.content_type):
         return
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    if "gzip" in request.headers["Accept-Encoding"]:
         response.enable_compression(web.ContentCoding.gzip)
     else:
         response.enable_compression()

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from aiohttp import web
 
@@ -26,6 +27,12 @@ async def served(hub: Hub) -> AsyncIterator[None]:
         production=settings.site.env == "production",
         origins=frozenset(settings.api.cors_origins),
         proxies=frozenset(settings.api.trusted_proxies),
+        rate_profile=settings.api.rate_limit_profile,
+        open_docs=settings.site.env in {"development", "test"},
+        secret=hub.get(ACCOUNTS).tokens.derived(b"csrf"),
+        access_log=Path(settings.site.runtime_root, "logs", "access.log")
+        if settings.api.access_log
+        else None,
     )
     runner = web.AppRunner(build(hub, options), access_log=None, shutdown_timeout=2.0)
     await runner.setup()

@@ -4,6 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
+from api import limits
 from api.idempotency import once
 from api.request import (
     authenticate,
@@ -34,7 +35,9 @@ def handler(endpoint: Endpoint) -> Any:
         state = request.app[STATE]
         if endpoint.cookie and endpoint.cookie in request.cookies:
             check_cookies(request, state.options)
-        actor = None if endpoint.public else await authenticate(request)
+        actor = None if endpoint.public else await authenticate(request, endpoint.rate)
+        if endpoint.public:
+            limits.anonymous(request, caller(request).ip)
         if endpoint.permission and actor:
             actor.require(endpoint.permission)
         arguments: dict[str, Any] = {n: place(request, n, t) for n, t in sign.places.items()}

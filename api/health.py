@@ -27,7 +27,7 @@ _VERSIONS = text("SELECT version_num FROM alembic_version")
 
 def add(app: web.Application) -> None:
     app[CHECKS] = Checks(app[STATE].hub)
-    started = time.monotonic()
+    started, known = time.monotonic(), version("busbar")
 
     async def health(request: web.Request) -> web.Response:
         checks = await request.app[CHECKS].words()
@@ -36,7 +36,7 @@ def add(app: web.Application) -> None:
             "status": "ok" if healthy else "unhealthy",
             "timestamp": dt.datetime.now(dt.UTC),
             "uptime": round(time.monotonic() - started, 1),
-            "version": version("busbar"),
+            "version": known,
             "checks": checks,
         }
         return reply(body, 200 if healthy else 503)

@@ -26,9 +26,21 @@ class Metrics:
             "database_connections", "Connections to PostgreSQL", ("state",), registry=self.registry
         )
 
+        self.limited = Counter(
+            "busbar_rate_limited_total", "Requests refused", ("class",), registry=self.registry
+        )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        self.requests.labels(method, route, status).inc()
-        self.duration.labels(method, route).observe(seconds)
+        found = self._known.get((method, route, status))
+        if found is None:
+            found = (
+                self.requests.labels(method, route, status),
+                self.duration.labels(method, route),
+            )
+            self._known[method, route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
 
     def render(self) -> bytes:
         return generate_latest(self.registry)

@@ -1,5 +1,7 @@
 """From an aiohttp request to what a handler takes, and back."""
 
+import base64
+import hmac
 import ipaddress
 from typing import Any
 from uuid import UUID
@@ -7,6 +9,8 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
+from api import limits
+from api.clean import clean
 from api.problems import invalid
 from api.state import STATE, Options
 from hub import (
@@ -22,7 +26,9 @@ from hub import (
     TooLarge,
     Unauthenticated,
 )
+from plugins.identity import ACCOUNTS
 
+CSRF_COOKIE = "busbar_csrf"
 REQUEST_ID = web.RequestKey("request_id", str)
 CALLER = web.RequestKey("caller", Caller)
 ACTOR = web.RequestKey("actor", Actor)
@@ -40,10 +46,9 @@ def caller(request: web.Request) -> Caller:
         return request[CALLER]
     options = request.app[STATE].options
     ip, secure = request.remote or "", request.secure
-    if ip in options.proxies:
-        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-        ip = forwarded if _is_address(forwarded) else ip
+    if "X-Forwarded-For" in request.headers and options.trusts(ip):
         secure = request.headers.get("X-Forwarded-Proto", "") == "https"
+        ip = _behind(request.headers.getall("X-Forwarded-For"), ip, options)
     made = Caller(
         request_id=request[REQUEST_ID],
         ip=ip,
@@ -51,10 +56,22 @@ def caller(request: web.Request) -> Caller:
         origin=request.headers.get("Origin", ""),
         language=request.headers.get("Accept-Language", "en")[:2].lower(),
         secure=secure,
-        cookies=dict(request.cookies),
+        cookies=dict(request.cookies) if "Cookie" in request.headers else {},
     )
     request[CALLER] = made
     return made
+
+
+def _behind(forwarded: list[str], ip: str, options: Options) -> str:
+    """The nearest address that is none of our proxies: what is left of it anyone can write."""
+    for hop in reversed(",".join(forwarded).split(",")):
+        address = hop.strip()
+        if not _is_address(address):
+            break
+        ip = address
+        if not options.trusts(address):
+            break
+    return ip
 
 
 def _is_address(text: str) -> bool:
@@ -75,13 +92,20 @@ def credentials(request: web.Request) -> Credentials | None:
     return Credentials(scheme=scheme.lower(), token=token.strip(), caller=caller(request))
 
 
-async def authenticate(request: web.Request) -> Actor:
+async def authenticate(request: web.Request, rate: str = "api") -> Actor:
     """The actor of a request, or Unauthenticated."""
     shown = credentials(request)
     if shown is None:
+        limits.anonymous(request, caller(request).ip)
         raise Unauthenticated
-    actor = await identify(request.app[STATE].authenticators, shown)
+    state = request.app[STATE]
+    limits.flood(request, shown.caller.ip)
+    actor = await identify(state.authenticators, shown)
+    if "X-Tenant-ID" in request.headers:
+        enter = state.hub.get(ACCOUNTS).enter
+        actor = await enter(actor, request.headers["X-Tenant-ID"])
     request[ACTOR] = actor
+    limits.spend(request, actor, rate)
     return actor
 
 
@@ -124,7 +148,7 @@ def decode(request: web.Request, data: bytes, type_: Any) -> Any:
     if request.content_type != "application/json":
         raise UnsupportedMedia
     try:
-        return msgspec.json.decode(data or b"", type=type_)
+        return msgspec.json.decode(clean(data, type_), type=type_)
     except msgspec.ValidationError as error:
         raise invalid(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -161,6 +185,17 @@ def check_cookies(request: web.Request, options: Options) -> None:
     own = f"{'https' if caller(request).secure else 'http'}://{request.host}"
     if origin not in options.origins | {own}:
         raise CsrfFailed("this request does not come from the console")
+    pair = request.cookies.get(CSRF_COOKIE)
+    if pair is not None:
+        shown = request.headers.get("X-CSRF-Token", "")
+        if not hmac.compare_digest(csrf_token(options.secret, pair).encode(), shown.encode()):
+            raise CsrfFailed("X-CSRF-Token does not fit: GET /api/v1/system/csrf-token again")
+
+
+def csrf_token(secret: bytes, cookie: str) -> str:
+    """What a page of ours sends along with that cookie."""
+    made = hmac.digest(secret, b"csrf" + cookie.encode(), "sha256")
+    return base64.urlsafe_b64encode(made).decode().rstrip("=")
 
 
 class CsrfFailed(Forbidden):

@@ -8,7 +8,7 @@ from aiohttp import web
 from api.idempotency import once
 from api.request import authenticate, caller, decode, ident, params, raw_body, reply, respond
 from api.state import STATE
-from hub import Ctx, Entity, Op, Resource
+from hub import Actor, Ctx, Op, Resource
 from hub.contract.endpoint import Action
 from hub.kernel import crud
 
@@ -40,10 +40,15 @@ def _routes(res: Resource[Any]) -> Iterator[tuple[str, str, Any]]:
         yield "DELETE", one, _delete(res)
 
 
-async def _permitted(request: web.Request, permission: str) -> Any:
-    """The unit of work of a caller who may; nothing was read of the body or the database."""
+async def _allowed(request: web.Request, permission: str) -> Actor:
     actor = await authenticate(request)
     actor.require(permission)
+    return actor
+
+
+async def _permitted(request: web.Request, permission: str) -> Any:
+    """The unit of work of a caller who may; nothing was read of the body or the database."""
+    actor = await _allowed(request, permission)
     return request.app[STATE].unit(actor, caller(request))
 
 
@@ -51,27 +56,31 @@ async def _body(request: web.Request) -> bytes:
     return await raw_body(request, request.app[STATE].options.max_body)
 
 
-def _tag(row: Entity) -> dict[str, str]:
+def _tag(row: Any) -> dict[str, str]:
     return {"ETag": f'"{row.revision}"'}
 
 
 def _list(res: Resource[Any]) -> Any:
+    permission = res.permission(Op.LIST)
+
     async def handle(request: web.Request) -> web.Response:
-        async with await _permitted(request, res.permission(Op.LIST)) as ctx:
-            page = await crud.list_(ctx, res, list(request.query.items()))
-        return reply(page)
+        actor = await _allowed(request, permission)
+        reader = request.app[STATE].reader
+        return reply(await crud.list_(reader, actor, res, list(request.query.items())))
 
     return handle
 
 
 def _get(res: Resource[Any]) -> Any:
+    permission = res.permission(Op.GET)
+
     async def handle(request: web.Request) -> web.Response:
-        async with await _permitted(request, res.permission(Op.GET)) as ctx:
-            row = await crud.get(ctx, res, ident(request))
+        actor = await _allowed(request, permission)
+        row = await crud.read(request.app[STATE].reader, actor, res, ident(request))
         tag = _tag(row)
         if request.headers.get("If-None-Match") == tag["ETag"]:
             return web.Response(status=304, headers=tag)
-        return reply(crud.view(res, row), headers=tag)
+        return reply(row, headers=tag)
 
     return handle
 

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import select
 
 from api.app import build
+from api.state import Options
 from hub import UNIT, uuid7
 from plugins.identity import ACCOUNTS
 from plugins.identity.bootstrap import create_tenant
@@ -22,7 +23,9 @@ SignIn = Callable[..., Awaitable[dict[str, str]]]
 @pytest_asyncio.fixture
 async def client(central: Any) -> AsyncIterator[TestClient[Any, Any]]:
     """An HTTP client of the application, over a real socket."""
-    async with TestClient(TestServer(build(central))) as made:
+    async with TestClient(
+        TestServer(build(central, Options(rate_profile="bench", secret=b"x" * 32)))
+    ) as made:
         yield made
 
 

@@ -21,6 +21,7 @@ NAMED: dict[str, f.Path] = {
     "API_PORT": ("api", "port"),
     "CORS_ORIGINS": ("api", "cors_origins"),
     "TRUSTED_PROXIES": ("api", "trusted_proxies"),
+    "RATE_LIMIT_PROFILE": ("api", "rate_limit_profile"),
     "LOG_LEVEL": ("log", "level"),
     "DATABASE_URL": ("database", "dsn"),
     "DB_MAX_CONNECTIONS": ("database", "max_connections"),

@@ -6,6 +6,7 @@ set by `BUSBAR_<SECTION>__<KEY>`; lists and tables are given as JSON there.
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -64,13 +65,18 @@ class Buffer(Section, frozen=True):
 
 
 class Api(Section, frozen=True):
-    """technician: argon2id hash (`busbar hash-password`) that lets a person change a gateway."""
+    """technician: argon2id hash (`busbar hash-password`) that lets a person change a gateway.
+
+    trusted_proxies: addresses or networks. access_log: write logs/access.log below runtime_root.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8000
     technician: str = ""
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    rate_limit_profile: Literal["default", "strict", "bench"] = "default"
+    access_log: bool = False
 
 
 class Log(Section, frozen=True):
@@ -175,6 +181,14 @@ def _merge(base: dict[str, Any], more: Mapping[str, Any]) -> None:
             base[key] = value
 
 
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 def _together(settings: Settings) -> list[Fault]:
     """What no single key shows."""
     faults = []
@@ -186,6 +200,13 @@ def _together(settings: Settings) -> list[Fault]:
             faults.append(
                 Fault(("auth", "jwt_secret_key"), "too short: at least 32 characters in production")
             )
+    if settings.site.env == "production" and settings.api.rate_limit_profile == "bench":
+        faults.append(Fault(("api", "rate_limit_profile"), "bench is for load tests: remove it"))
+    faults += [
+        Fault(("api", "trusted_proxies"), f"{proxy!r} is neither an address nor a network")
+        for proxy in settings.api.trusted_proxies
+        if not _is_network(proxy)
+    ]
     if settings.central.url and not settings.central.url.startswith(("http://", "https://")):
         faults.append(Fault(("central", "url"), "must begin with https:// or http://"))
     if settings.api.technician and not settings.api.technician.startswith("$argon2id$"):

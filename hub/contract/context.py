@@ -79,7 +79,10 @@ def grants(held: frozenset[str], wanted: Collection[str]) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Who asks. kind: user, api_key, gateway, system. session: what signing out ends."""
+    """Who asks. kind: user, api_key, gateway, system. session: what signing out ends.
+
+    limits: so many requests in so many seconds, for who has figures of his own.
+    """
 
     id: str
     tenant: UUID
@@ -89,6 +92,7 @@ class Actor:
     roles: tuple[str, ...] = ()
     permissions: frozenset[str] = frozenset()
     expires: dt.datetime | None = None
+    limits: tuple[tuple[int, int], ...] = ()
 
     def may(self, permission: str) -> bool:
         return permits(self.permissions, permission)

@@ -31,6 +31,7 @@ BATCH = 200
 ATTEMPTS = 8
 PAUSE = dt.timedelta(seconds=5)
 POLL = 5.0
+GATHER = 0.05  # one sweep for many commits
 _UNAUDITED = {"unaudited": True}
 
 
@@ -64,13 +65,16 @@ class Bus:
         while True:
             self._wake.clear()
             try:
-                while await self.spread() or await self.deliver():
-                    pass
+                more = True
+                while more:
+                    more = await self.spread() >= BATCH
+                    more = bool(await self.deliver()) or more
             except Exception:
                 log.exception("events wait", extra={"action": "bus.failed"})
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL):
                     await self._wake.wait()
+                    await asyncio.sleep(GATHER)
 
     async def _listen(self) -> None:
         """Wake on other processes' news; their silence costs at most one poll."""

@@ -16,6 +16,7 @@ from .app import UNIT, Hub
 from .bus import BUS, Bus
 from .database import DATABASE, Database, embedded
 from .migrate import upgrade
+from .rates import RATES, Rates
 from .uow import Unit
 
 
@@ -45,6 +46,9 @@ async def foundation(
         await asyncio.to_thread(upgrade, dsn, plugins)
         database = await stack.enter_async_context(Database(dsn, size=size))
         hub.provide(DATABASE, database)
+        rates = Rates(database.pool)
+        hub.provide(RATES, rates)
+        await stack.enter_async_context(rates.running())
         unit = Unit(database, clock, hub.services)
         hub.provide(UNIT, unit)
         bus = Bus(database, unit, (s for p in plugins for s in p.subscribers))

@@ -1,5 +1,6 @@
 """The generic operations of a Resource."""
 
+import functools
 from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
@@ -8,12 +9,13 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy import Select, func, select
 
-from hub.contract.context import Ctx, Event
+from hub.contract.context import Actor, Ctx, Event
 from hub.contract.errors import NotFound, Stale
 from hub.contract.model import Entity, SoftDelete
 from hub.contract.resource import Op, Resource
 
 from . import filters
+from .reads import Reader
 
 S = TypeVar("S", bound=Select[Any])
 
@@ -38,45 +40,59 @@ class RowChanged(Event, frozen=True, tag="row.changed"):
     revision: int
 
 
-async def list_(ctx: Ctx, res: Resource[Any], query: filters.Query) -> Page:
-    """One page; at most two statements."""
+async def list_(reader: Reader, actor: Actor, res: Resource[Any], query: filters.Query) -> Page:
+    """One page; at most two statements, sent together."""
     window = filters.parse(res, query)
-    model = res.model
-    base = select(*(getattr(model, name) for name in res.read_fields))
-    base = _scoped(ctx, res, base).where(*window.where)
-    column = getattr(model, window.sort)
-    order = column.desc().nulls_last() if window.descending else column.asc().nulls_last()
-    stmt = base.order_by(order, model.id).limit(window.limit + 1)
+    places = res.model.__mapper__.columns
+    stmt = _scoped(actor, res, _selected(res)).where(*window.where)
+    order = places[window.sort].desc() if window.descending else places[window.sort].asc()
+    stmt = stmt.order_by(order.nulls_last(), places["id"]).limit(window.limit + 1)
     if window.after:
-        stmt = stmt.where(filters.behind(res, window))
-    elif window.page:
-        stmt = stmt.offset((window.page - 1) * window.limit)
-    rows = (await ctx.db.execute(stmt)).all()
-    more = len(rows) > window.limit
-    rows = rows[: window.limit]
-    total = None
-    if window.page:
-        total = (window.page - 1) * window.limit + len(rows)
-        if more or (not rows and window.page > 1):
-            counted = select(func.count()).select_from(base.order_by(None).subquery())
-            total = await ctx.db.scalar(counted) or 0
-    last = (getattr(rows[-1], window.sort), rows[-1].id) if more else None
+        (rows,) = await reader.fetch(actor.tenant, stmt.where(filters.behind(res, window)))
+        total = None
+    else:
+        page = stmt.offset(((window.page or 1) - 1) * window.limit)
+        counted = select(func.count()).select_from(res.model.__table__)
+        counted = _scoped(actor, res, counted).where(*window.where)
+        rows, [(total,)] = await reader.fetch(actor.tenant, page, counted)
+    items = [res.read(*row) for row in rows[: window.limit]]
+    last: Any = items[-1] if len(rows) > window.limit else None
     return Page(
-        items=[res.read(*row) for row in rows],
+        items=items,
         total=total,
         page=window.page,
         limit=window.limit,
         pages=None if total is None else -(-total // window.limit),
-        next_cursor=filters.cursor(*last) if last else None,
+        next_cursor=filters.cursor(getattr(last, window.sort), last.id) if last else None,
     )
 
 
-def _scoped(ctx: Ctx, res: Resource[Any], stmt: S) -> S:
+async def read(reader: Reader, actor: Actor, res: Resource[Any], ident: UUID) -> Any:
+    """The row as clients see it, or NotFound; another tenant's is not found either."""
+    stmt = _scoped(actor, res, _selected(res)).where(res.model.__mapper__.columns["id"] == ident)
+    (rows,) = await reader.fetch(actor.tenant, stmt)
+    if not rows:
+        raise _missing(res, ident)
+    return res.read(*rows[0])
+
+
+@functools.cache
+def _selected(res: Resource[Any]) -> Select[Any]:
+    columns = res.model.__mapper__.columns
+    return select(*(columns[name] for name in res.read_fields))
+
+
+def _scoped(actor: Actor, res: Resource[Any], stmt: S) -> S:
     """Narrow to the caller's tenant and to what is not deleted, cheaper than for any statement."""
-    stmt = stmt.where(res.model.tenant == ctx.actor.tenant)
+    columns = res.model.__mapper__.columns
+    stmt = stmt.where(columns["tenant"] == actor.tenant)
     if issubclass(res.model, SoftDelete):
-        stmt = stmt.where(res.model.deleted_at.is_(None))
-    return stmt.execution_options(scoped=True)
+        stmt = stmt.where(columns["deleted_at"].is_(None))
+    return stmt
+
+
+def _missing(res: Resource[Any], ident: UUID) -> NotFound:
+    return NotFound(f"there is no {res.name} {ident}", resource=res.name, identifier=str(ident))
 
 
 def view(res: Resource[Any], row: Entity) -> msgspec.Struct:
@@ -85,11 +101,12 @@ def view(res: Resource[Any], row: Entity) -> msgspec.Struct:
 
 
 async def get(ctx: Ctx, res: Resource[Any], ident: UUID, *, lock: bool = False) -> Any:
-    """The row, or NotFound; another tenant's is not found either."""
-    stmt = _scoped(ctx, res, select(res.model)).where(res.model.id == ident)
+    """The row to be changed, or NotFound; another tenant's is not found either."""
+    stmt = _scoped(ctx.actor, res, select(res.model)).where(res.model.id == ident)
+    stmt = stmt.execution_options(scoped=True)
     row = await ctx.db.scalar(stmt.with_for_update() if lock else stmt)
     if row is None:
-        raise NotFound(f"there is no {res.name} {ident}", resource=res.name, identifier=str(ident))
+        raise _missing(res, ident)
     return row
 
 

@@ -20,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.contract.services import Key
 
+from .reads import Reader
+
 APP = "busbar_app"
 SYSTEM = "busbar_system"
 
@@ -39,6 +41,7 @@ class Database:
             max_overflow=size,
             pool_use_lifo=True,
         )
+        self.reader = Reader(self.app_dsn, size=size)
         self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             self.app_dsn, min_size=1, max_size=size, open=False, name="busbar"
         )
@@ -62,6 +65,7 @@ class Database:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.reader.close()
         await self.pool.close()
         await self.engine.dispose()
 

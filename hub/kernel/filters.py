@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, any_, literal, or_
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.contract.errors import BadRequest
 from hub.contract.resource import Resource
@@ -24,7 +25,7 @@ OPERATORS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "lte": lambda column, value: column <= value,
     "gt": lambda column, value: column > value,
     "gte": lambda column, value: column >= value,
-    "in": lambda column, values: column.in_(values),
+    "in": lambda column, values: column == any_(literal(values, ARRAY(column.type))),
     "null": lambda column, empty: column.is_(None) if empty else column.is_not(None),
     "prefix": lambda column, value: column.startswith(value, autoescape=True),
 }
@@ -88,7 +89,7 @@ def _condition(res: Resource[Any], key: str, raw: str) -> ColumnElement[bool]:
         raise BadRequest(
             f"cannot filter by {key}; can by {', '.join(res.filters) or 'nothing'}", field=key
         )
-    column = getattr(res.model, name)
+    column = res.model.__mapper__.columns[name]
     type_ = next(f.type for f in res.fields if f.name == name)
     if operator == "null":
         empty: bool = convert(raw, bool, key)
@@ -106,13 +107,15 @@ def _condition(res: Resource[Any], key: str, raw: str) -> ColumnElement[bool]:
 def _search(res: Resource[Any], text: str) -> ColumnElement[bool]:
     if not res.search:
         raise BadRequest("this list has no search", field="q")
-    return or_(*(getattr(res.model, name).icontains(text, autoescape=True) for name in res.search))
+    columns = res.model.__mapper__.columns
+    return or_(*(columns[name].icontains(text, autoescape=True) for name in res.search))
 
 
 def behind(res: Resource[Any], window: Window) -> ColumnElement[bool]:
     """The rows after `window.after` in its order; nulls come last."""
     assert window.after is not None  # noqa: S101  -- callers ask only then
-    column, ident = getattr(res.model, window.sort), res.model.id
+    columns = res.model.__mapper__.columns
+    column, ident = columns[window.sort], columns["id"]
     value, last = window.after
     if value is None:
         return and_(column.is_(None), ident > last)

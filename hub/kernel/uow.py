@@ -7,7 +7,8 @@ from typing import Any, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, event, insert, inspect, select
+import psycopg
+from sqlalchemy import Connection, event, inspect, select
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
@@ -18,8 +19,8 @@ from hub.contract.context import Actor, Caller, Clock, Ctx, utcnow
 from hub.contract.errors import Conflict, Invalid
 from hub.contract.model import Base, Entity, SoftDelete
 
+from .commit import change, commit
 from .database import SYSTEM, Database
-from .outbox import Audit, Outbox
 
 NOBODY = Actor(id="system", tenant=UUID(int=0), kind="system")
 _LOCAL = Caller()
@@ -37,6 +38,7 @@ def _enter(session: Session, _: object, connection: Connection) -> None:
         f"SET LOCAL ROLE {SYSTEM}" if tenant is None else f"SET LOCAL busbar.tenant = '{tenant}'"
     )
     raw: Any = connection.connection.driver_connection
+    session.info["raw"] = raw
     await_only(raw.execute(f"BEGIN; {scope}", prepare=False))
 
 
@@ -143,17 +145,10 @@ def _audit_row(
         "action": action,
         "table": row.__tablename__,
         "row": row.id,
-        "change": changes(row, action),
+        "change": change(changes(row, action)),
         "request_id": caller.request_id,
         "ip": caller.ip,
     }
-
-
-@event.listens_for(_Session, "after_flush")
-def _write_audit(session: Session, *_: object) -> None:
-    rows, session.info["audit"] = session.info["audit"], []
-    if rows:
-        session.connection().execute(insert(Audit.__table__), rows)  # type: ignore[arg-type]
 
 
 class Unit:
@@ -192,10 +187,12 @@ class Unit:
             async with session, session.begin():
                 yield ctx
                 await session.flush()
-                await _publish(ctx)
+                await commit(ctx)
         except StaleDataError:
             raise Conflict("someone else changed it meanwhile: read it again") from None
         except IntegrityError as error:
+            raise explain(error.orig) from None
+        except psycopg.IntegrityError as error:
             raise explain(error) from None
         except DataError as error:
             raise Invalid(f"a value does not fit: {error.orig}") from None
@@ -205,30 +202,9 @@ class Unit:
             raise ctx.refusal
 
 
-async def _publish(ctx: Ctx) -> None:
-    """Write the events of a unit of work to the outbox."""
-    if not ctx.events:
-        return
-    rows = []
-    for tenant, happened in ctx.events:
-        data = msgspec.to_builtins(happened)
-        rows.append(
-            {
-                "tenant": tenant,
-                "at": ctx.clock(),
-                "type": data.pop("type"),
-                "actor": ctx.actor.id,
-                "request_id": ctx.caller.request_id,
-                "data": data,
-            }
-        )
-    connection = await ctx.db.connection()
-    await connection.execute(insert(Outbox), rows)
-
-
-def explain(error: IntegrityError) -> Exception:
+def explain(error: BaseException | None) -> Exception:
     """What the database refused, in words of the request."""
-    diag = getattr(error.orig, "diag", None)
+    diag = getattr(error, "diag", None)
     state, name = getattr(diag, "sqlstate", ""), getattr(diag, "constraint_name", "") or ""
     table = getattr(diag, "table_name", "") or ""
     columns = name.removeprefix(f"uq_{table}_").removeprefix("tenant_")

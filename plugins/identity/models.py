@@ -1,11 +1,14 @@
 """Tables of accounts. A tenant's row belongs to itself, so the tenant wall covers it too."""
 
 import enum
+from typing import Annotated
 
-from sqlalchemy import Index, UniqueConstraint, func
-from sqlalchemy.orm import Mapped
+from msgspec import Meta
+from sqlalchemy import Index, Integer, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column
 
 from hub import (
+    Big,
     Code,
     Currency,
     Email,
@@ -25,6 +28,9 @@ from hub import (
     col,
     ref,
 )
+
+
+Most = Annotated[int, mapped_column(Integer), Meta(ge=1, le=10_000_000)]
 
 
 class TenantStatus(enum.StrEnum):
@@ -123,12 +129,118 @@ class Attempt(Entity):
 
     __tablename__ = "identity_attempt"
     __audited__ = False
-    __table_args__ = (Index(None, "subject_hash", "created_at"),)
+    __table_args__ = (
+        Index(None, "subject_hash", "created_at"),
+        Index(None, "ip_address", "created_at"),
+    )
     subject_hash: Mapped[Label]
     user_id: Mapped[Id | None]
     ip_address: Mapped[Label]
     success: Mapped[bool]
     reason: Mapped[Label]
+
+
+class Purpose(enum.StrEnum):
+    """What a one-time token lets its holder do."""
+
+    RESET = "reset"
+    INVITE = "invite"
+    EMAIL = "email"
+
+
+class OneTime(Entity):
+    """A token that was sent to a person, of which only the hash is kept. email: to confirm."""
+
+    __tablename__ = "identity_one_time"
+    __audited__ = False
+    __table_args__ = (Index(None, "token_hash"),)
+    user_id: Mapped[Id] = ref("identity_user", cascade=True)
+    purpose: Mapped[Purpose]
+    token_hash: Mapped[Label] = col(hidden=True, secret=True)
+    email: Mapped[Email | None]
+    ip_address: Mapped[Label | None]
+    expires_at: Mapped[Instant]
+    used_at: Mapped[Instant | None]
+
+
+class OldPassword(Entity):
+    """A password that a user once had and may not have again."""
+
+    __tablename__ = "identity_old_password"
+    __audited__ = False
+    user_id: Mapped[Id] = ref("identity_user", cascade=True)
+    password_hash: Mapped[Prose] = col(hidden=True, secret=True)
+
+
+class Totp(Entity):
+    """A second factor. secret: encrypted. last_step: of the code used last, never taken again."""
+
+    __tablename__ = "identity_totp"
+    __table_args__ = (UniqueConstraint("tenant", "user_id"),)
+    user_id: Mapped[Id] = ref("identity_user", cascade=True)
+    secret: Mapped[Prose] = col(hidden=True, secret=True)
+    confirmed_at: Mapped[Instant | None]
+    last_step: Mapped[Big] = col(default=0, hidden=True)
+    recovery_hashes: Mapped[Strings] = col(default=list, hidden=True, secret=True)
+
+
+class Identity(Entity):
+    """A user as another provider knows him."""
+
+    __tablename__ = "identity_oauth"
+    __table_args__ = (UniqueConstraint("provider", "subject"),)
+    user_id: Mapped[Id] = ref("identity_user", cascade=True)
+    provider: Mapped[Label]
+    subject: Mapped[Name]
+    email: Mapped[Email | None]
+    last_login_at: Mapped[Instant]
+
+
+class Grant(Entity):
+    """One permission pattern given to one user beside his roles."""
+
+    __tablename__ = "identity_grant"
+    user_id: Mapped[Id] = ref("identity_user", cascade=True)
+    pattern: Mapped[Name]
+    granted_by: Mapped[Label]
+    expires_at: Mapped[Instant | None]
+
+
+class ApiKey(Entity):
+    """A key that a program shows instead of a person's sign-in; only its hash is kept."""
+
+    __tablename__ = "identity_api_key"
+    __table_args__ = (Index(None, "key_hash"), Index(None, "previous_hash"))
+    name: Mapped[Name]
+    description: Mapped[Prose | None]
+    key_prefix: Mapped[Label] = col(read_only=True)
+    key_hash: Mapped[Label] = col(hidden=True, secret=True)
+    previous_hash: Mapped[Label | None] = col(hidden=True, secret=True)
+    previous_until: Mapped[Instant | None] = col(hidden=True)
+    scopes: Mapped[Strings] = col(default=list)
+    allowed_ips: Mapped[Strings] = col(default=list)
+    allowed_origins: Mapped[Strings] = col(default=list)
+    rate_limit_per_minute: Mapped[Most] = col(default=60)
+    rate_limit_per_hour: Mapped[Most | None]
+    rate_limit_per_day: Mapped[Most] = col(default=10_000)
+    expires_at: Mapped[Instant | None]
+    is_active: Mapped[bool] = col(default=True)
+    last_used_at: Mapped[Instant | None] = col(read_only=True)
+    usage_count: Mapped[Big] = col(default=0, read_only=True)
+    created_by: Mapped[Label] = col(read_only=True)
+    revoked_at: Mapped[Instant | None] = col(read_only=True)
+    revoked_by: Mapped[Label | None] = col(read_only=True)
+
+
+class KeyUse(Entity):
+    """How often a key was used in one hour."""
+
+    __tablename__ = "identity_key_use"
+    __audited__ = False
+    __table_args__ = (UniqueConstraint("tenant", "key_id", "hour"),)
+    key_id: Mapped[Id] = ref("identity_api_key", cascade=True)
+    hour: Mapped[Instant]
+    calls: Mapped[Big]
 
 
 class Preferences(Entity):

@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -47,6 +48,11 @@ class Tokens:
         self.life = life
         self._keys = {_kid(k): OctKey.import_key(k) for k in (secret, previous) if k}
         self._current = _kid(secret)
+        self._secret = secret
+
+    def derived(self, purpose: bytes) -> bytes:
+        """A key for something else, which tells nothing about ours."""
+        return hmac.digest(self._secret, purpose, "sha256")
 
     def access(
         self, user: UUID, session: UUID, tenant: UUID, version: int, now: dt.datetime

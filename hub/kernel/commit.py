@@ -1,0 +1,65 @@
+"""The end of a unit of work: audit, events and commit travel to PostgreSQL as one message."""
+
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.types.json import Jsonb
+
+from hub.contract.context import Ctx
+from hub.contract.types import uuid7
+
+_AUDIT = """
+INSERT INTO hub_audit
+  (tenant, at, actor, actor_kind, action, "table", row, change, request_id, ip)
+VALUES (%(tenant)s, %(at)s, %(actor)s, %(actor_kind)s, %(action)s, %(table)s, %(row)s, %(change)s,
+  %(request_id)s, %(ip)s)
+"""
+_EVENT = """
+INSERT INTO hub_event (id, tenant, at, type, actor, request_id, data)
+VALUES (%(id)s, %(tenant)s, %(at)s, %(type)s, %(actor)s, %(request_id)s, %(data)s)
+"""
+
+
+async def commit(ctx: Ctx) -> None:
+    """Write what happened, and commit; without anything to write it is left to the session."""
+    info = ctx.db.sync_session.info
+    audit: list[dict[str, Any]] = info["audit"]
+    if not audit and not ctx.events:
+        return
+    if "raw" not in info:
+        await ctx.db.connection()
+    raw: psycopg.AsyncConnection[Any] = info["raw"]
+    async with raw.pipeline():
+        for row in audit:
+            await raw.execute(_AUDIT, row, prepare=True)
+        for row in _events(ctx):
+            await raw.execute(_EVENT, row, prepare=True)
+        await raw.execute("COMMIT", prepare=True)
+
+
+def _events(ctx: Ctx) -> list[dict[str, Any]]:
+    rows, now = [], ctx.clock()
+    for tenant, happened in ctx.events:
+        data = msgspec.to_builtins(happened)
+        rows.append(
+            {
+                "id": uuid7(),
+                "tenant": tenant,
+                "at": now,
+                "type": data.pop("type"),
+                "actor": ctx.actor.id,
+                "request_id": ctx.caller.request_id,
+                "data": Jsonb(data, _dumps),
+            }
+        )
+    return rows
+
+
+def _dumps(data: Any) -> bytes:
+    return msgspec.json.encode(data)
+
+
+def change(data: dict[str, list[Any]]) -> Jsonb:
+    """What the audit keeps of one row."""
+    return Jsonb(data, _dumps)
