@@ -17,6 +17,7 @@ from .bus import BUS, Bus
 from .database import DATABASE, Database, embedded
 from .migrate import upgrade
 from .rates import RATES, Rates
+from .scopes import Scopes
 from .uow import Unit
 
 
@@ -49,7 +50,8 @@ async def foundation(
         rates = Rates(database.pool)
         hub.provide(RATES, rates)
         await stack.enter_async_context(rates.running())
-        unit = Unit(database, clock, hub.services)
+        database.reader.scopes = scopes = Scopes(hub.hooks)
+        unit = Unit(database, clock, hub.services, scopes)
         hub.provide(UNIT, unit)
         bus = Bus(database, unit, (s for p in plugins for s in p.subscribers))
         hub.provide(BUS, bus)

@@ -18,16 +18,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pluggy
 import psycopg
 import pytest
 import pytest_asyncio
 
-from hub.contract import plugin as hooks
-from hub.contract.plugin import PROJECT, Role
+from hub.contract.plugin import Role
 from hub.kernel.app import Hub
 from hub.kernel.central import foundation
 from hub.kernel.migrate import upgrade
+from hub.kernel.registry import load
 
 
 class FrozenClock:
@@ -79,14 +78,7 @@ async def central(
     migrated: str, busbar_modules: tuple[str, ...], clock: FrozenClock, tmp_path: Path
 ) -> AsyncIterator[Any]:
     """A running hub at the centre: `central.get(UNIT)(actor)` opens a unit of work."""
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hooks)
-    plugins = {}
-    for name in busbar_modules:
-        module = importlib.import_module(name)
-        plugin = module.hub_plugin()
-        manager.register(module, plugin.name)
-        plugins[plugin.name] = plugin
+    plugins, manager = load(modules=busbar_modules, installed=False)
     hub = Hub(_settings(tmp_path), Role.CENTRAL, plugins, manager)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(foundation(hub, migrated, size=4, clock=clock))
