@@ -110,7 +110,7 @@ def _headers(res: Resource[Any], suffix: str) -> dict[str, str]:
 async def _stream(
     request: web.Request, res: Resource[Any], kind: Csv | Ndjson, rows: Any
 ) -> web.StreamResponse:
-    first = await anext(rows, ())
+    first = await anext(rows, None) or ()
     response = web.StreamResponse(headers=_headers(res, kind.suffix))
     response.content_type, response.charset = kind.content_type, "utf-8"
     response.enable_compression()

@@ -2,14 +2,13 @@
 
 import contextlib
 import datetime as dt
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 import psycopg
-from sqlalchemy import Connection, event, inspect, select
+from sqlalchemy import Connection, UniqueConstraint, event, inspect, select
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
@@ -26,7 +25,6 @@ from .scopes import ALL, Scopes
 
 NOBODY = Actor(id="system", tenant=UUID(int=0), kind="system")
 _LOCAL = Caller()
-_COLUMNS = re.compile(r"\((.*?)\)=")
 _UNTOLD = frozenset({"tenant", "updated_at", "revision"})
 
 
@@ -257,9 +255,7 @@ def explain(error: BaseException | None) -> HubError:
     diag = getattr(error, "diag", None)
     state, name = getattr(diag, "sqlstate", ""), getattr(diag, "constraint_name", "") or ""
     table = getattr(diag, "table_name", "") or ""
-    key = _COLUMNS.search(getattr(diag, "message_detail", "") or "")
-    named = key.group(1).split(", ") if key else [name]
-    columns = ", ".join(column for column in named if column != "tenant")
+    columns = ", ".join(_columns(table, name))
     if state == "23505":
         return Conflict(f"{columns} is already in use", field=columns)
     if state == "23503":
@@ -268,3 +264,12 @@ def explain(error: BaseException | None) -> HubError:
         column = getattr(diag, "column_name", "")
         return Invalid(f"{column} is missing", field=column)
     return Invalid(f"the database refuses it: {name or state}")
+
+
+def _columns(table: str, constraint: str) -> list[str]:
+    """The fields of a constraint; PostgreSQL itself does not tell behind row-level security."""
+    known = Base.metadata.tables.get(table)
+    for found in known.constraints if known is not None else ():
+        if found.name == constraint and isinstance(found, UniqueConstraint):
+            return [c.name for c in found.columns if c.name != "tenant"]
+    return [constraint]

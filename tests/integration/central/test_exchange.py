@@ -201,7 +201,7 @@ async def test_nobody_undoes_another_companys_import(client, sign_in):
         (b"code,name\n\xff,x", 400, None),
         (table("S1,x,solar,more"), 422, ""),
         (table("S1,x"), 422, "station_type"),
-        (table("S1,x,solar") + b"\n" * 50 + b"S1,\x00,lunar", 422, "station_type"),
+        (table("S1,x,solar") + b"\n" * 50 + b"S1,\x00,lunar", 422, "name"),
     ],
 )
 async def test_what_is_no_table_is_refused_with_its_place(client, sign_in, data, status, field):
