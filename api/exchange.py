@@ -55,7 +55,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     errors: list[imports.Refusal]
 
 
-class _Rehearsed(Exception):  # noqa: N818  -- rolls a transaction back, is no fault
+class _Rehearsed(Exception):
     def __init__(self, report: Report) -> None:
         self.report = report
 

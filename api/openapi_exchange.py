@@ -46,9 +46,7 @@ def operations(res: Resource[Any], schema: Mapping[Any, Any]) -> Iterator[Descri
         }
 
     if Op.CREATE in res.ops:
-        made = about(
-            "import", "Import", res.permission(Op.CREATE), (201, schema[Report])
-        )
+        made = about("import", "Import", res.permission(Op.CREATE), (201, schema[Report]))
         kinds = (Csv.content_type, Ndjson.content_type)
         made["requestBody"] = {"required": True, "content": {k: {"schema": _FILE} for k in kinds}}
         dry = {"type": "boolean", "default": False, "description": Options.__doc__}

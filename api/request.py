@@ -1,8 +1,8 @@
 """From an aiohttp request to what a handler takes, and back."""
 
+import asyncio
 import base64
 import hmac
-import asyncio
 import ipaddress
 from typing import Any
 from uuid import UUID

@@ -117,9 +117,7 @@ class Xlsx:
             at = value.astimezone(dt.UTC).replace(tzinfo=None)
             sheet.write_datetime(row, column, at, self._time)
         elif (
-            isinstance(value, dt.date)
-            and not isinstance(value, dt.datetime)
-            and value.year >= 1900
+            isinstance(value, dt.date) and not isinstance(value, dt.datetime) and value.year >= 1900
         ):
             sheet.write_datetime(row, column, value, self._day)
         else:

@@ -85,12 +85,14 @@ async def run(ctx: Ctx, res: Resource[Any], ask: Ask, given: Any) -> Done:
         try:
             if ident not in rows:
                 raise NotFound(f"there is no {res.name} {ident}")
-            await attempt(ctx, lambda r=rows[ident]: ask.work(ctx, r, body))
+            await attempt(ctx, ask.work, ctx, rows[ident], body)
         except HubError as error:
             field = str(error.extra.get("field", ""))
             errors.append(
                 {"id": str(ident), "field": field, "code": error.code, "message": str(error)}
             )
     if errors:
-        raise Invalid(f"{len(errors)} of {len(idents)} rows cannot: nothing was done", errors=errors)
+        raise Invalid(
+            f"{len(errors)} of {len(idents)} rows cannot: nothing was done", errors=errors
+        )
     return Done(done=len(idents))

@@ -142,9 +142,7 @@ async def create(ctx: Ctx, res: Resource[Any], body: msgspec.Struct) -> Any:
     return row
 
 
-async def create_all(
-    ctx: Ctx, res: Resource[Any], bodies: Sequence[msgspec.Struct]
-) -> list[Any]:
+async def create_all(ctx: Ctx, res: Resource[Any], bodies: Sequence[msgspec.Struct]) -> list[Any]:
     """Rows in the order of `bodies`; without a plugin's own way of creating, in one message."""
     if custom := res.overrides.get(Op.CREATE):
         rows = [await custom(ctx, body) for body in bodies]

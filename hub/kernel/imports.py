@@ -68,13 +68,13 @@ def fault(row: int, error: HubError) -> Refusal:
     return Refusal(row=row, field=field, code=error.code, message=str(error))
 
 
-async def attempt(ctx: Ctx, work: Callable[[], Awaitable[Any]]) -> Any:
+async def attempt(ctx: Ctx, work: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
     """Do something whole or not at all inside a unit of work; HubError tells why not."""
     audit: list[Any] = ctx.db.sync_session.info["audit"]
     events, lines = len(ctx.events), len(audit)
     try:
         async with ctx.db.begin_nested():
-            done = await work()
+            done = await work(*arguments)
             await ctx.db.flush()
     except (HubError, *REFUSALS) as error:
         del ctx.events[events:], audit[lines:]
@@ -91,11 +91,11 @@ async def create(
     for start in range(0, len(rows), _TOGETHER):
         part = rows[start : start + _TOGETHER]
         try:
-            made += await attempt(ctx, lambda p=part: crud.create_all(ctx, res, [b for _, b in p]))
+            made += await attempt(ctx, crud.create_all, ctx, res, [b for _, b in part])
         except HubError:
             for number, body in part:
                 try:
-                    made.append(await attempt(ctx, lambda b=body: crud.create(ctx, res, b)))
+                    made.append(await attempt(ctx, crud.create, ctx, res, body))
                 except HubError as error:
                     faults.append(fault(number, error))
         if len(faults) >= MOST_ERRORS:
@@ -130,9 +130,7 @@ async def undo(ctx: Ctx, res: Resource[Any], ident: UUID) -> Undone:
     """Remove what an import made. What was changed or is used since stays, and is named."""
     found = await ctx.db.scalar(
         select(Import)
-        .where(
-            Import.tenant == ctx.actor.tenant, Import.id == ident, Import.resource == _name(res)
-        )
+        .where(Import.tenant == ctx.actor.tenant, Import.id == ident, Import.resource == _name(res))
         .with_for_update()
     )
     if found is None:
@@ -178,12 +176,12 @@ async def _take_back(
             await crud.delete(ctx, res, row, wholly=True)
 
     try:
-        await attempt(ctx, lambda: remove(free))
+        await attempt(ctx, remove, free)
     except HubError:
         for ident in spare:
             try:
                 row = (await crud.several(ctx, res, [ident]))[ident]
-                await attempt(ctx, lambda r=row: remove([r]))
+                await attempt(ctx, remove, [row])
             except HubError as error:
                 kept.append(Kept(id=ident, reason=str(error)))
     return kept

@@ -81,9 +81,7 @@ def _row_scopes(info: dict[Any, Any]) -> list[Any]:
 def note(ctx: Ctx, action: str, table: str, row: UUID, data: dict[str, Any]) -> None:
     """Write to the audit what is more than the change of one row."""
     info = ctx.db.sync_session.info
-    info["audit"].append(
-        _audit_line(info, ctx.actor.tenant, action, table, row, data, ctx.clock())
-    )
+    info["audit"].append(_audit_line(info, ctx.actor.tenant, action, table, row, data, ctx.clock()))
 
 
 def changes(row: Entity, action: str) -> dict[str, list[Any]]:
@@ -222,7 +220,13 @@ class Unit:
             self.database.engine, sync_session_class=_Session, expire_on_commit=False
         )
         session.sync_session.info.update(
-            tenant=tenant, actor=actor, caller=caller, clock=self.clock, audit=[], known=set(), scopes=self.scopes
+            tenant=tenant,
+            actor=actor,
+            caller=caller,
+            clock=self.clock,
+            audit=[],
+            known=set(),
+            scopes=self.scopes,
         )
         ctx = Ctx(db=session, actor=actor, clock=self.clock, caller=caller, services=self.services)
         try:

