@@ -8,12 +8,10 @@ from hub.plugin_check import check
 
 MODELS = """
 from sqlalchemy.orm import Mapped
-from hub import Entity, Event, Name, Resource
+from hub import Entity, Name, Resource
 class Thing(Entity):
     __tablename__ = "strange_thing"
     name: Mapped[Name]
-class Silent(Event, frozen=True, tag="wrong.silent"):
-    pass
 things = Resource(name="things", model=Thing)
 @things.action("shake")
 async def shake(ctx, row):
@@ -23,10 +21,10 @@ MANIFEST = """
 import aiohttp
 from hub import Plugin, hookimpl
 from hub.kernel.uow import Unit
-from .models import Silent, things
+from .models import things
 @hookimpl
 def hub_plugin():
-    return Plugin(name="wrongly", resources=(things,), events=(Silent,),
+    return Plugin(name="wrongly", resources=(things,),
                   permissions={"elsewhere.x.read": "x"})
 """
 
@@ -54,7 +52,6 @@ def test_every_broken_rule_is_told_with_its_place(wrongly):
         "table strange_thing: its name has to begin with wrongly_",
         "permission elsewhere.x.read: has to begin with wrongly.",
         "things/shake: its function has no docstring",
-        "event Silent has no docstring",
         "__init__.py:2 imports aiohttp",
         "__init__.py:4 imports hub.kernel.uow",
         "the manifest names no migrations",
