@@ -1,5 +1,6 @@
 """Serves the centre: the web application on its address, and the first administrator."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from api.app import build
+from api.patience import Patience
 from api.state import Options
 from hub import UNIT
 from hub.kernel.app import Hub
@@ -36,10 +38,15 @@ async def served(hub: Hub) -> AsyncIterator[None]:
     )
     runner = web.AppRunner(build(hub, options), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
+    assert runner.server is not None  # noqa: S101 - set up above
+    server: asyncio.Server | None = None
     try:
-        site = web.TCPSite(runner, settings.api.host, settings.api.port)
-        await site.start()
-        host, port = runner.addresses[0][:2]
+        listening = runner.server
+        assert listening is not None  # noqa: S101  -- `setup` has made it
+        server = await asyncio.get_running_loop().create_server(
+            Patience(listening), settings.api.host, settings.api.port, backlog=1024
+        )
+        host, port = server.sockets[0].getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         hub.facts["address"] = f"http://{shown}:{port}"
         first = await bootstrap(hub.get(UNIT), hub.get(ACCOUNTS))
@@ -47,4 +54,6 @@ async def served(hub: Hub) -> AsyncIterator[None]:
             hub.facts["administrator"] = {"username": first.username, "password": first.password}
         yield
     finally:
+        if server is not None:
+            server.close()
         await runner.cleanup()

@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
+from api import local_alarms
 from api.technician import Technician
 from hub.contract.errors import HubError, Invalid, NotFound
 from hub.kernel.app import JOURNAL, Hub
 from hub.kernel.gateway import GATEWAY, Channel, Gateway, snapshot
 from hub.kernel.metrics import CONTENT_TYPE, METRICS, text
+from hub.kernel.operator import OPERATOR
 from hub.kernel.wire import Frame
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -78,6 +80,9 @@ def make_app(hub: Hub) -> web.Application:
             web.post(f"{PREFIX}/trace/{{channel}}", switch_trace),
             web.get(f"{PREFIX}/trace/{{channel}}/stream", stream_trace),
             web.post(f"{PREFIX}/channels/{{channel}}/{{verb:restart|enable|disable}}", move),
+            *local_alarms.routes(PREFIX, HUB),
+            web.get(f"{PREFIX}/control", control),
+            web.post(f"{PREFIX}/control/{{mode:local|remote}}", take_over),
         ]
     )
     return app
@@ -200,6 +205,19 @@ def _describe(channel: Channel) -> dict[str, Any]:
     }
 
 
+async def control(request: web.Request) -> web.Response:
+    """Whether a person on site has taken over: then the centre's commands are refused."""
+    local = request.app[HUB].get(OPERATOR).local
+    return _json({"mode": "local" if local else "remote"})
+
+
+async def take_over(request: web.Request) -> web.Response:
+    """Take over on site, or give back to the centre; kept over a restart."""
+    mode = request.match_info["mode"]
+    await request.app[HUB].get(OPERATOR).set_local(mode == "local")
+    return _json({"mode": mode})
+
+
 async def explain(request: web.Request) -> web.Response:
     """One value's way from the wire to the store."""
     gateway, key = _gateway(request), request.match_info["key"]
@@ -227,6 +245,7 @@ async def explain(request: web.Request) -> web.Response:
             "device": {"name": device.name, "online": device.online, "reason": device.reason},
             "wire": [_frame(f) for f in channel.link.recent.get(device.name, ())],
             "buffer": {"committed": buffer.committed, "acknowledged": buffer.acknowledged},
+            "place": await gateway.journal.locate(point.id, now["time"]) if "time" in now else None,
         }
     )
 

@@ -12,7 +12,7 @@ from api.endpoints import path_of
 from api.resources import action_path
 from hub import Endpoint, Entity, Op, Plugin, Reply, Resource
 from hub.contract.endpoint import Action, Signature
-from hub.kernel.filters import LIMIT, MOST, OPERATORS
+from hub.kernel.filters import LIMIT, MOST, OPERATORS, ORDERED
 
 _REF = "#/components/schemas/{name}"
 _PROBLEM = {
@@ -203,8 +203,9 @@ class Writer:
             text = (
                 schema.get("type") == "string" and "format" not in schema and "enum" not in schema
             )
+            wrong = {"in", "null"} | (ORDERED if schema.get("type") == "boolean" else set())
             for operator in OPERATORS:
-                if operator not in {"in", "null"} and (operator != "prefix" or text):
+                if operator not in wrong and (operator != "prefix" or text):
                     names[f"{name}__{operator}" if operator else name] = schema
             names[f"{name}__in"] = {"type": "string", "description": "comma-separated"}
             names[f"{name}__null"] = {"type": "boolean"}

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hmac
 import ipaddress
+import re
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from hub import (
     Caller,
     Cookie,
     Credentials,
+    Download,
     Forbidden,
     HubError,
     NotFound,
@@ -58,6 +60,7 @@ def caller(request: web.Request) -> Caller:
         origin=request.headers.get("Origin", ""),
         language=request.headers.get("Accept-Language", "en")[:2].lower(),
         secure=secure,
+        idempotency_key=request.headers.get("Idempotency-Key", "")[:200],
         cookies=dict(request.cookies) if "Cookie" in request.headers else {},
     )
     request[CALLER] = made
@@ -230,6 +233,10 @@ def reply(data: Any, status: int = 200, headers: Any = None) -> web.Response:
 
 def respond(request: web.Request, answer: Any, status: int) -> web.Response:
     """A handler's answer as a response."""
+    if isinstance(answer, Download):
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", answer.name)
+        shown = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return web.Response(body=answer.data, content_type=answer.media_type, headers=shown)
     if not isinstance(answer, Reply):
         return reply(answer, 204 if answer is None and status == 200 else status)
     response = reply(answer.body, answer.status, dict(answer.headers))

@@ -45,7 +45,10 @@ class Gateway(Section, frozen=True):
 
 
 class Central(Section, frozen=True):
-    """The centre as a gateway reaches it. An empty url means that this gateway stands alone."""
+    """The centre as a gateway reaches it. An empty url means that this gateway stands alone.
+
+    timeout: seconds that an answer may take; what takes longer is a link that has died.
+    """
 
     url: str = ""
     key: str = ""
@@ -55,13 +58,11 @@ class Central(Section, frozen=True):
 
 class Buffer(Section, frozen=True):
     """max_bytes: hard limit of the file. history_days: what the centre has stays this long.
-    min_free_bytes: of the disk, never used."""
+    commit_ms: longest time between a reading and the disk."""
 
     max_bytes: Annotated[int, Meta(ge=1 << 20)] = 4 << 30
     history_days: Annotated[float, Meta(ge=0)] = 30.0
-    min_free_bytes: Annotated[int, Meta(ge=0)] = 64 << 20
     commit_ms: Annotated[int, Meta(ge=1, le=10_000)] = 200
-    commit_readings: Annotated[int, Meta(ge=1)] = 5_000
 
 
 class Api(Section, frozen=True):

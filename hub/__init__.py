@@ -3,12 +3,25 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from hub.contract.alarms import (
+    Alarm,
+    AlarmKind,
+    AlarmStatus,
+    AlarmStep,
+    AlarmTold,
+    Limits,
+    Mark,
+    Mask,
+    Severity,
+    merged,
+)
 from hub.contract.context import (
     Actor,
     Caller,
     Cookie,
     Credentials,
     Ctx,
+    Download,
     Event,
     Reply,
     UnitOfWork,
@@ -51,20 +64,34 @@ from hub.contract.errors import (
     Unsupported,
 )
 from hub.contract.events import Happened, Subscriber, subscribe
+from hub.contract.ids import uuid7
 from hub.contract.journal import (
     Catalogue,
     CatalogueEntry,
     CommandDone,
+    CommandState,
+    CommandTold,
     DeviceState,
     Gap,
     GapCause,
     Journal,
     JournalStatus,
     Note,
+    Place,
     Record,
     Stream,
+    SwitchTold,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
+from hub.contract.orders import (
+    AnyOrder,
+    Condition,
+    MarkAlarm,
+    MaskAlarms,
+    Operate,
+    Order,
+    Orders,
+)
 from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
 from hub.contract.readings import (
@@ -77,8 +104,8 @@ from hub.contract.readings import (
     Validity,
     quality,
 )
-from hub.contract.services import DIRECTORY, JOURNAL, STORE, UNIT, Key
-from hub.contract.telemetry import Aggregate, Bucket, PointDirectory, ReadingStore
+from hub.contract.services import DIRECTORY, JOURNAL, NEWS, ORDERS, STORE, UNIT, Key
+from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
 
 if TYPE_CHECKING:
     from hub.contract.model import Base, Entity, SoftDelete, col, ref
@@ -106,7 +133,6 @@ if TYPE_CHECKING:
         UtcDateTime,
         Wh,
         Zone,
-        uuid7,
     )
 
 __all__ = [
@@ -114,10 +140,18 @@ __all__ = [
     "GOOD",
     "JOURNAL",
     "LOST",
+    "NEWS",
+    "ORDERS",
     "STORE",
     "UNIT",
     "Actor",
     "Aggregate",
+    "Alarm",
+    "AlarmKind",
+    "AlarmStatus",
+    "AlarmStep",
+    "AlarmTold",
+    "AnyOrder",
     "AuthError",
     "Authenticator",
     "Backoff",
@@ -134,6 +168,9 @@ __all__ = [
     "Code",
     "Command",
     "CommandDone",
+    "CommandState",
+    "CommandTold",
+    "Condition",
     "ConfigError",
     "Conflict",
     "Cookie",
@@ -143,6 +180,7 @@ __all__ = [
     "Day",
     "DeviceConfig",
     "DeviceState",
+    "Download",
     "Driver",
     "Email",
     "Endpoint",
@@ -163,22 +201,32 @@ __all__ = [
     "Key",
     "Kind",
     "Label",
+    "Limits",
     "Link",
     "LinkError",
     "Locale",
     "Locked",
+    "Mark",
+    "MarkAlarm",
+    "Mask",
+    "MaskAlarms",
     "Measured",
     "Measurement",
     "MicroPrice",
     "Minor",
     "Name",
+    "News",
     "NoResponse",
     "Node",
     "NotFound",
     "Note",
     "Op",
+    "Operate",
+    "Order",
+    "Orders",
     "Outcome",
     "Phone",
+    "Place",
     "Plugin",
     "Point",
     "PointDirectory",
@@ -197,6 +245,7 @@ __all__ = [
     "Room",
     "Scope",
     "Session",
+    "Severity",
     "Small",
     "SoftDelete",
     "Stale",
@@ -204,6 +253,7 @@ __all__ = [
     "Stream",
     "Strings",
     "Subscriber",
+    "SwitchTold",
     "TimedOut",
     "TooLarge",
     "TooMany",
@@ -220,6 +270,7 @@ __all__ = [
     "grants",
     "hookimpl",
     "measurements",
+    "merged",
     "permits",
     "quality",
     "query",

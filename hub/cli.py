@@ -5,6 +5,7 @@ fault is printed with its place), 130 ended by Ctrl-C.
 """
 
 import asyncio
+import contextlib
 import getpass
 import json
 import os
@@ -22,7 +23,10 @@ import typer
 from hub import authors_cli, profiles_cli
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from config import Settings
+    from hub.contract.context import UnitOfWork
     from hub.contract.plugin import Role
 
 Files = Annotated[
@@ -177,6 +181,24 @@ class _Told:
 
         if isinstance(error, Faults | ConfigError):
             _refuse(str(error))
+
+
+@contextlib.asynccontextmanager
+async def unit_of_work(files: list[Path]) -> "AsyncIterator[UnitOfWork]":
+    """The centre's database for a command: by its DSN, or the embedded one where it was kept."""
+    from hub.kernel.database import Database, embedded
+    from hub.kernel.uow import Unit
+
+    with _Told():
+        settings = _settings(files)
+    async with contextlib.AsyncExitStack() as stack:
+        dsn = settings.database.dsn
+        if not dsn:
+            folder = Path(settings.site.runtime_root) / "postgres"
+            if not folder.exists():
+                _refuse(f"no database.dsn, and no embedded database in {folder}")
+            dsn = await stack.enter_async_context(embedded(folder))
+        yield Unit(await stack.enter_async_context(Database(dsn, size=2)))
 
 
 def _refuse(message: str) -> NoReturn:

@@ -150,11 +150,10 @@ def line(status: dict[str, Any] | None) -> Text:
     """The live line: readings per second, what waits for the centre, how late the centre is."""
     if status is None:
         return Text("gateway does not answer", style="red")
-    lag = status["lag"]
     return Text(
         f"{status['readings_per_second']:>8,.0f} readings/s   {status['channels_online']} of "
         f"{status['channels']} channels online   buffer {status['depth']:,} readings   "
-        f"lag {'–' if lag is None else f'{lag:.1f} s'}"
+        f"lag {status['lag'] or 0:.1f} s"
     )
 
 

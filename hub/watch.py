@@ -71,7 +71,15 @@ def story(found: dict[str, Any]) -> Group:
             id=now["id"], **found["buffer"]
         ),
     )
+    place = found["place"]
+    grid.add_row("frame", "not on disk yet" if place is None else where(place))
     return Group(Text(f"{now['key']}  {spec.get('description', '')}"), grid)
+
+
+def where(place: dict[str, Any]) -> str:
+    """Row and frame of a reading, and whether the centre has it."""
+    state = "stored at the centre" if place["acknowledged"] else "waits for the centre"
+    return f"row {place['row']} of frame {place['seq']} in {place['stream']}, {state}"
 
 
 def clock(at: int) -> str:

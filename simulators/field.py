@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import msgspec
@@ -16,13 +16,25 @@ from simulators.series import Replay
 Show = Callable[[float], None]
 
 
+# What a site would set for these devices: a feeder is normally closed, supply is 230 V ± 10 %.
+ALARMS: Mapping[str, dict[str, dict[str, float]]] = {
+    "generic/modbus_breaker": {"switch.position": {"normal_state": 1}},
+    "busbar/simulated_meter": {"voltage.l1": {"alarm_low": 207.0, "alarm_high": 253.0}},
+}
+
+
 @dataclass
 class Outlet:
-    """One TCP port and the devices behind it, by name, in order of their unit ids (1, 2, …)."""
+    """One TCP port and the devices behind it, by name, in order of their unit ids (1, 2, …).
+
+    station: code of the station where they stand. roles: what a device counts in it, by name.
+    """
 
     name: str
     server: Server
     names: list[str]
+    station: str = ""
+    roles: Mapping[str, str] = field(default_factory=dict)
 
     def channel(self, every: float) -> dict[str, Any]:
         """The `[[channels]]` table of a gateway that reads this outlet every so many seconds."""
@@ -32,10 +44,21 @@ class Outlet:
             "host": self.server.host,
             "port": self.server.port,
             "devices": [
-                {"name": name, "profile": unit.profile.code, "unit": number, "every": every}
+                self._device(name, number, unit, every)
                 for name, (number, unit) in zip(self.names, self.server.units.items(), strict=True)
             ],
         }
+
+    def _device(self, name: str, number: int, unit: Unit, every: float) -> dict[str, Any]:
+        profile = unit.profile.code
+        device: dict[str, Any] = {"name": name, "profile": profile, "unit": number, "every": every}
+        if self.station:
+            device["station"] = self.station
+            if name in self.roles:
+                device["role"] = self.roles[name]
+            if profile in ALARMS:
+                device["alarms"] = ALARMS[profile]
+        return device
 
 
 class Field:
@@ -117,10 +140,17 @@ def config(channels: Iterable[dict[str, Any]]) -> str:
 
 
 def _pairs(table: dict[str, Any]) -> str:
-    # JSON's strings and numbers are TOML's.
-    return ", ".join(
-        f"{key} = {msgspec.json.encode(value).decode()}" for key, value in table.items()
-    )
+    return ", ".join(f"{_key(key)} = {_value(value)}" for key, value in table.items())
+
+
+def _key(key: str) -> str:
+    return f'"{key}"' if "." in key else key
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{ {_pairs(value)} }}"
+    return msgspec.json.encode(value).decode()  # JSON's strings and numbers are TOML's
 
 
 def _port(base: int, index: int) -> int:
@@ -153,9 +183,9 @@ def serve_network(
             unit = _breaker(feeder, profiles)
             devices = [feeder.head, *(device for _, device in feeder.customers)]
             units = [Unit(profiles.find(device.profile)) for device in devices]
-            names = [device.name for device in devices]
+            names = [*(device.name for device in devices), feeder.breaker]
             server = Server(dict(enumerate((*units, unit), 1)), host, _port(port, len(outlets)))
-            outlets.append(Outlet(feeder.name, server, [*names, feeder.breaker]))
+            outlets.append(Outlet(feeder.name, server, names, substation.name, _roles(feeder)))
             breakers.append((feeder, unit))
             shown += zip(devices, units, strict=True)
 
@@ -172,7 +202,13 @@ def serve_network(
 def _incomer(substation: Substation, profiles: Profiles, host: str, port: int) -> Outlet:
     incomer = substation.incomer
     server = Server({1: Unit(profiles.find(incomer.profile))}, host, port)
-    return Outlet(substation.name, server, [incomer.name])
+    roles = {incomer.name: "incomer"}
+    return Outlet(substation.name, server, [incomer.name], substation.name, roles)
+
+
+def _roles(feeder: Feeder) -> dict[str, str]:
+    members = {d.name: "generation" if d.generates else "customer" for _, d in feeder.customers}
+    return members | {feeder.head.name: "feeder"}
 
 
 def _breaker(feeder: Feeder, profiles: Profiles) -> Unit:

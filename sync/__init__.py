@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub import Plugin, Role, hookimpl
 
+from .events import EVENTS
 from .settings import SyncSettings
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def hub_plugin() -> Plugin:
         title="Buffer, uplink, ingest and store",
         runs_on=Role.BOTH,
         settings=SyncSettings,
+        events=EVENTS,
         migrations=Path(__file__).parent / "migrations",
     )
 

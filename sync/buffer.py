@@ -11,8 +11,9 @@ from uuid import UUID
 
 import aiosqlite
 import msgspec
+import numpy as np
 
-from hub import Catalogue, JournalStatus, ReadingBatch, Record, Stream
+from hub import Catalogue, JournalStatus, Place, ReadingBatch, Record, Stream
 
 from . import frames
 from .inbox import Inbox
@@ -110,6 +111,27 @@ class Buffer:
             depth=known.depth + self._inbox.rows,
             dropped=known.dropped + self._inbox.dropped,
         )
+
+    async def locate(self, point: int, time: int) -> Place | None:
+        """The youngest frame on disk that holds the reading of that local id and time."""
+        try:
+            database = await self._database()
+            acknowledged = await self.positions()
+            async with database.execute(
+                "SELECT stream, seq, bytes FROM frame WHERE kind = ? AND first <= ? AND last >= ?"
+                " ORDER BY seq DESC LIMIT 50",
+                (frames.FrameKind.READINGS, time, time),
+            ) as found:
+                async for stream, seq, data in found:
+                    batch = frames.readings(frames.decode(data))
+                    rows = np.flatnonzero((batch.point == point) & (batch.time == time))
+                    if len(rows):
+                        sent = seq <= acknowledged[Stream(stream)]
+                        row = int(rows[0])
+                        return Place(stream=Stream(stream), seq=seq, row=row, acknowledged=sent)
+        except (sqlite3.Error, frames.FrameError):
+            return None  # damage is found and told by whoever sends or commits
+        return None
 
     def acknowledge(self, stream: Stream, seq: int) -> None:
         """The centre has stored all frames up to `seq`."""

@@ -10,13 +10,14 @@ import psycopg
 import structlog
 
 from hub import Forbidden, Unavailable
-from hub.kernel.app import DIRECTORY, STORE, Hub
+from hub.kernel.app import DIRECTORY, NEWS, ORDERS, STORE, UNIT, Hub
 from hub.kernel.database import DATABASE, SYSTEM, Database
 from hub.kernel.run import plugin_settings
 
 from .endpoint import Endpoint
 from .gateways import enrol
 from .ingest import Ingest
+from .orders import LinkEndpoint, OrderBook
 from .settings import SyncSettings
 from .store.common import Store
 from .store.timescale import open_store
@@ -34,11 +35,15 @@ async def ingesting(hub: Hub) -> AsyncIterator[None]:
     async with database.owner() as connection:
         for name, key in settings.gateways.items():
             await enrol(connection, name, key)
+    hub.provide(ORDERS, OrderBook())
     store = await open_store(database.pool, database.dsn)
     ingest = Ingest(database.pool, store, hub.get(DIRECTORY))
     async with store.running():
         hub.provide(STORE, store)
-        hub.routes.append(Endpoint(database.pool, ingest, Owners(database).of).route())
+        owners = Owners(database)
+        hub.routes.append(Endpoint(database.pool, ingest, owners.of).route())
+        link = LinkEndpoint(database.pool, hub.get(NEWS), hub.get(UNIT), owners.of)
+        hub.routes.append(link.route())
         tasks = [
             asyncio.create_task(_refresh(store, settings.rollup_every), name="roll-ups"),
             asyncio.create_task(_retain(store, settings.keep_days), name="retention"),

@@ -22,8 +22,10 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hub import (
+    AlarmTold,
     Catalogue,
     CommandDone,
+    CommandTold,
     DeviceState,
     Gap,
     GapCause,
@@ -32,6 +34,7 @@ from hub import (
     ReadingBatch,
     Record,
     Stream,
+    SwitchTold,
 )
 
 VERSION = 1
@@ -42,7 +45,9 @@ MAX_BODY = 4 << 20
 MAX_TEXT = 1_024
 MAX_TIME = 7_258_118_400_000_000  # 2200-01-01
 QUALITY_MASK = 0x1FFF
-AnyRecord = Catalogue | Gap | DeviceState | Note | CommandDone
+AnyRecord = (
+    Catalogue | Gap | DeviceState | Note | CommandDone | AlarmTold | CommandTold | SwitchTold
+)
 _HEAD = struct.Struct("<qI")
 
 

@@ -10,14 +10,17 @@ from typing import Any
 import aiohttp
 
 from hub.kernel.app import JOURNAL, Hub, Key
+from hub.kernel.operator import OPERATOR
 from hub.kernel.run import plugin_settings
 
 from .buffer import Buffer
+from .link import Link
 from .settings import SyncSettings
 from .uplink import HttpCarrier, Uplink
 from .writer import Limits
 
 UPLINK = Key[Uplink]("uplink")
+LINK = Key[Link]("live link")
 FILE = "buffer.db"
 DAY = 86_400_000_000  # µs
 
@@ -56,11 +59,23 @@ async def sending(hub: Hub, buffer: Buffer) -> AsyncIterator[Uplink]:
     if central.ca_file:
         context = ssl.create_default_context(cafile=central.ca_file)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
-        uplink = Uplink(buffer, HttpCarrier(session, central.url, central.key))
-        task = asyncio.create_task(uplink.run(), name="uplink")
+        uplink = Uplink(buffer, HttpCarrier(session, central.url, central.key, central.timeout))
+        tasks = [
+            asyncio.create_task(uplink.run(), name="uplink"),
+            asyncio.create_task(_obey(hub, session), name="live link"),
+        ]
         try:
             yield uplink
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _obey(hub: Hub, session: aiohttp.ClientSession) -> None:
+    """Take orders once there is somebody to carry them out."""
+    await hub.started.wait()
+    central = hub.settings.central
+    link = Link(session, central.url, central.key, hub.get(OPERATOR).take)
+    hub.provide(LINK, link)
+    await link.run()

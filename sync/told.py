@@ -4,9 +4,23 @@ import datetime as dt
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
 
-from hub import Catalogue, CommandDone, DeviceState, Gap, GapCause, Note, PointDirectory
+from hub import (
+    AlarmTold,
+    Catalogue,
+    CommandDone,
+    CommandTold,
+    DeviceState,
+    Gap,
+    GapCause,
+    Note,
+    PointDirectory,
+    SwitchTold,
+    uuid7,
+)
 
 from . import frames
 from .frames import AnyRecord, Frame, plain
@@ -34,8 +48,8 @@ async def record(
             return True
         case Gap():
             await _gap(connection, sender, told)
-        case DeviceState():
-            await directory.device_state(connection, sender.gateway, told)
+        case DeviceState() | AlarmTold() | CommandTold() | SwitchTold():
+            await _pass_on(connection, directory, sender, told)
         case Note():
             await connection.execute(
                 "INSERT INTO sync_note (gateway, at, level, code, message)"
@@ -56,6 +70,22 @@ async def record(
                 ),
             )  # fmt: skip
     return False
+
+
+async def _pass_on(
+    connection: Connection, directory: PointDirectory, sender: Sender, told: Any
+) -> None:
+    """Tell the owner of the points; put its events into the outbox, in the gateway's name."""
+    events = await directory.told(connection, sender.gateway, told)
+    for event in events:
+        data = msgspec.to_builtins(event)
+        await connection.execute(
+            "INSERT INTO hub_event (id, tenant, at, type, actor, request_id, data)"
+            " VALUES (%s, current_setting('busbar.tenant')::uuid, now(), %s, %s, '', %s)",
+            (uuid7(), data.pop("type"), f"gateway:{sender.gateway}", Jsonb(data)),
+        )
+    if events:
+        await connection.execute("NOTIFY busbar_event")
 
 
 async def lost(connection: Connection, gateway: UUID, epoch: UUID, frame: Frame) -> None:

@@ -44,20 +44,22 @@ class Carrier(Protocol):
 class HttpCarrier:
     """HTTPS, one POST at a time. A link that is only half open shows by the time-outs."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, key: str) -> None:
-        self._session, self._url = session, url.rstrip("/")
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, key: str, patience: float = ANSWER_WITHIN
+    ) -> None:
+        self._session, self._url, self._patience = session, url.rstrip("/"), patience
         self._headers = {
             "Authorization": f"Bearer {key}", "Content-Type": "application/vnd.msgpack"
         }  # fmt: skip
         self._timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_WITHIN, connect=CONNECT_WITHIN, sock_read=ANSWER_WITHIN
+            total=None, sock_connect=CONNECT_WITHIN, connect=CONNECT_WITHIN, sock_read=patience
         )
 
     async def send(self, stream: Stream, epoch: UUID, frames: Sequence[bytes]) -> Receipt:
         body = msgspec.msgpack.encode(Upload(epoch.bytes, list(frames)))
         url = self._url + PATH.format(stream=stream.value)
         try:
-            async with asyncio.timeout(2 * ANSWER_WITHIN):
+            async with asyncio.timeout(2 * self._patience):
                 async with self._session.post(
                     url, data=io.BytesIO(body), headers=self._headers, timeout=self._timeout,
                     allow_redirects=False,

@@ -10,12 +10,12 @@ from uuid import UUID
 
 import msgspec
 
-from .errors import Forbidden
+from .errors import Forbidden, NoService
+from .key import Key
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from .services import Key
 
 T = TypeVar("T")
 Clock = Callable[[], dt.datetime]
@@ -111,6 +111,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     language: str = "en"
     secure: bool = False
+    idempotency_key: str = ""
     cookies: Mapping[str, str] = {}
 
 
@@ -154,7 +155,7 @@ class Ctx:
         try:
             service: T = self.services[key]
         except KeyError:
-            raise LookupError(f"no service provides {key.name!r} in this process") from None
+            raise NoService(f"no service provides {key.name!r} in this process") from None
         return service
 
 
@@ -180,6 +181,14 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
     path: str = "/"
     max_age: int | None = None
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is a file."""
+
+    name: str
+    media_type: str
+    data: bytes
 
 
 class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

@@ -7,12 +7,13 @@ command, back off); a driver is the thin session it talks through.
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from msgspec import Meta, Struct
 
+from .alarms import Limits
 from .errors import Unsupported
 from .points import Point, PointName, PointSpec
 from .readings import ReadingBatch
@@ -36,6 +37,8 @@ class DeviceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     profile: `vendor/model`; its points come first, `points` add to them or replace by name.
     every: poll period in seconds of points that name none. record: as the channel's when absent.
+    station: code of the station where it stands. role: what it counts there. alarms: point name →
+    limits of this site.
     """
 
     name: PointName
@@ -44,6 +47,9 @@ class DeviceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     every: Annotated[float, Meta(gt=0)] = 1.0
     enabled: bool = True
     record: Recording | None = None
+    station: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.\-/]{0,49})?$")] = ""
+    role: Literal["", "incomer", "feeder", "generation", "customer"] = ""
+    alarms: Mapping[str, Limits] = {}
 
 
 class ChannelConfig(

@@ -113,6 +113,10 @@ class NoResponse(HubError):
     code = "no_response"
 
 
+class NoService(Unavailable, LookupError):
+    """This process does not offer that."""
+
+
 class ConfigError(HubError):
     """It cannot work as configured."""
 

@@ -32,6 +32,8 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
     profile: str = ""
     driver: str = ""
     every: float | None = None
+    station: str = ""
+    role: str = ""
 
 
 class Catalogue(Record, frozen=True, tag="catalogue"):
@@ -86,6 +88,41 @@ class CommandDone(Record, frozen=True, tag="command"):
     detail: str = ""
 
 
+class SwitchTold(Record, frozen=True, tag="switch"):
+    """A switch moved."""
+
+    device: str
+    point: str
+    old: float
+    new: float
+
+
+class CommandState(enum.StrEnum):
+    """How far a command of the centre is. unknown: sent, and nobody can say what came of it."""
+
+    REQUESTED = "requested"
+    AWAITING_APPROVAL = "awaiting_approval"
+    QUEUED = "queued"
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+class CommandTold(Record, frozen=True, tag="command_state"):
+    """A step of a command that the centre gave. id: of the command."""
+
+    id: str
+    key: str
+    state: CommandState
+    outcome: str = ""
+    detail: str = ""
+
+
 class JournalStatus(Struct, frozen=True, kw_only=True):
     """depth: readings not yet acknowledged by the centre. Times are µs since 1970 UTC."""
 
@@ -97,6 +134,15 @@ class JournalStatus(Struct, frozen=True, kw_only=True):
     acknowledged: int
     dropped: int
     message: str = ""
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a reading lies: row of a frame of a stream, and whether the centre has that frame."""
+
+    stream: Stream
+    seq: int
+    row: int
+    acknowledged: bool
 
 
 class Journal(Protocol):
@@ -113,5 +159,8 @@ class Journal(Protocol):
 
     async def flush(self) -> None:
         """Return when all that was queued before is on disk."""
+
+    async def locate(self, point: int, time: int) -> Place | None:
+        """Where the reading of that local id and time lies; None when it is not on disk (now)."""
 
     def status(self) -> JournalStatus: ...

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from sqlalchemy import Enum, ForeignKeyConstraint, Index, MetaData, Table, Uuid
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
-from .types import Id, Instant, UtcDateTime, uuid7
+from .ids import uuid7
+from .types import Id, Instant, UtcDateTime
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

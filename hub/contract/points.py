@@ -29,7 +29,10 @@ class PointSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     ten that multiplies this one's raw value first (SunSpec `sf`); both are read in one poll.
     absent: raw value by which the device says that it has none (SunSpec 0x8000).
     every: poll period in seconds. limits: raise alarms; `low_limit` and
-    `high_limit` also bound what is believed (OVERRANGE).
+    `high_limit` also bound what is believed (OVERRANGE). rate_limit: highest change in units a
+    second. alarm_delay, clear_delay: seconds that a condition must last, and must be gone.
+    feedback: of a control, the point of the same device that shows what it did; select: it asks
+    for the device's two steps.
     """
 
     name: PointName
@@ -52,8 +55,13 @@ class PointSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     alarm_low: float | None = None
     alarm_high: float | None = None
     normal_state: int | None = None
+    rate_limit: Annotated[float, Meta(gt=0)] | None = None
+    alarm_delay: Annotated[float, Meta(ge=0)] = 0.0
+    clear_delay: Annotated[float, Meta(ge=0)] = 0.0
     is_switch: bool = False
     writable: bool = False
+    feedback: str = ""
+    select: bool = False
     states: Mapping[str, str] = {}
     source: str = ""
 

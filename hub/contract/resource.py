@@ -76,7 +76,8 @@ class Resource(Generic[M]):
 
     filters, sort: columns that a list may be narrowed and ordered by; sort[0] is the default order.
     search: columns that `q` looks into. verbs: last part of an operation's permission where it is
-    not `read` or `write`. computed: further fields of the answer, each filled by `extend`.
+    not `read` or `write`. subject: its middle part where that is not the name. computed: further
+    fields of the answer, each filled by `extend`.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Resource(Generic[M]):
     module: str = ""
     plugin: str = ""
     title: str = ""
+    subject: str = ""
     overrides: dict[Op, Handler] = field(default_factory=dict)
     actions: dict[str, Action] = field(default_factory=dict)
 
@@ -104,11 +106,15 @@ class Resource(Generic[M]):
         return fields(self.model)
 
     @property
+    def _subject(self) -> str:
+        return (self.subject or self.name).replace("-", "_")
+
+    @property
     def path(self) -> str:
         return f"/api/v1/{self.module or self.plugin}/{self.name}"
 
     def permission(self, op: Op) -> str:
-        return f"{self.plugin}.{self.name.replace('-', '_')}.{self.verbs.get(op, _VERBS[op])}"
+        return f"{self.plugin}.{self._subject}.{self.verbs.get(op, _VERBS[op])}"
 
     def _struct(self, suffix: str, parts: list[Any], **kw: Any) -> type[msgspec.Struct]:
         table = self.model.__tablename__
@@ -208,4 +214,4 @@ class Resource(Generic[M]):
         return add
 
     def action_permission(self, action: Action) -> str:
-        return f"{self.plugin}.{self.name.replace('-', '_')}.{action.permission}"
+        return f"{self.plugin}.{self._subject}.{action.permission}"

@@ -1,25 +1,16 @@
 """Typed names of what a process offers: a plugin finds a service without knowing who runs it."""
 
-from typing import Generic, TypeVar
-
 from .context import UnitOfWork
 from .journal import Journal
-from .telemetry import PointDirectory, ReadingStore
+from .key import Key
+from .orders import Orders
+from .telemetry import News, PointDirectory, ReadingStore
 
-T = TypeVar("T")
-
-
-class Key(Generic[T]):
-    """The typed name of a service; compared by identity."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"Key({self.name!r})"
-
+__all__ = ["DIRECTORY", "JOURNAL", "NEWS", "ORDERS", "STORE", "UNIT", "Key"]
 
 JOURNAL = Key[Journal]("journal")
 STORE = Key[ReadingStore]("readings")
+NEWS = Key[News]("news")
+ORDERS = Key[Orders]("orders to gateways")
 DIRECTORY = Key[PointDirectory]("points")
 UNIT = Key[UnitOfWork]("unit of work")

@@ -12,7 +12,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from .journal import CatalogueEntry, DeviceState
+from .alarms import AlarmTold
+from .context import Event
+from .journal import CatalogueEntry, CommandTold, DeviceState, SwitchTold
 from .readings import ReadingBatch
 
 
@@ -73,6 +75,16 @@ class ReadingStore(Protocol):
         """Readings as they are stored, conflated to the newest per series for a slow reader."""
 
 
+class News(Protocol):
+    """Wakes whoever follows a topic when a transaction that told it commits.
+
+    Telling is SQL: `SELECT pg_notify('busbar_news', topic)`.
+    """
+
+    def follow(self, topic: str) -> AsyncIterator[None]:
+        """At once, then after each change."""
+
+
 class PointDirectory(Protocol):
     """Who owns points at the centre; the scada plugin implements it.
 
@@ -84,5 +96,10 @@ class PointDirectory(Protocol):
     ) -> Mapping[int, int]:
         """Create or update the points of a gateway's catalogue; local id → series."""
 
-    async def device_state(self, connection: Any, gateway: UUID, state: DeviceState) -> None:
-        """Note that a device came or went."""
+    async def told(
+        self,
+        connection: Any,
+        gateway: UUID,
+        record: DeviceState | AlarmTold | CommandTold | SwitchTold,
+    ) -> Sequence[Event]:
+        """Note what happened at a gateway; the events to publish with it."""

@@ -10,11 +10,11 @@ from typing import Any, TypeVar, cast
 import pluggy
 
 from hub.contract.plugin import Plugin, Role
-from hub.contract.services import DIRECTORY, JOURNAL, STORE, UNIT, Key
+from hub.contract.services import DIRECTORY, JOURNAL, NEWS, ORDERS, STORE, UNIT, Key
 
 T = TypeVar("T")
 
-__all__ = ["DIRECTORY", "JOURNAL", "STORE", "UNIT", "Hub", "Key", "Route"]
+__all__ = ["DIRECTORY", "JOURNAL", "NEWS", "ORDERS", "STORE", "UNIT", "Hub", "Key", "Route"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ from typing import Any
 from hub.contract.context import Clock, utcnow
 from hub.contract.plugin import Plugin, Role, hookimpl
 
-from .app import UNIT, Hub
+from .app import NEWS, UNIT, Hub
+from .bulletin import Bulletin
 from .bus import BUS, Bus
 from .database import DATABASE, Database, embedded
 from .migrate import upgrade
@@ -47,6 +48,7 @@ async def foundation(
         await asyncio.to_thread(upgrade, dsn, plugins)
         database = await stack.enter_async_context(Database(dsn, size=size))
         hub.provide(DATABASE, database)
+        hub.provide(NEWS, await stack.enter_async_context(Bulletin(dsn).running()))
         rates = Rates(database.pool)
         hub.provide(RATES, rates)
         await stack.enter_async_context(rates.running())

@@ -60,6 +60,8 @@ class Plan:
                 profile=self.devices[p.device].profile or "",
                 driver=str(tag),
                 every=p.every,
+                station=self.devices[p.device].station,
+                role=self.devices[p.device].role,
             )
             for p in self.points
         ]
@@ -182,6 +184,12 @@ class _Reader:
             place = (*at, "points", i)
             self._unique(own, spec.name, (*place, "name"), "point")
             merged[spec.name] = (spec, place)
+        for name, limits in device.alarms.items():
+            if name not in merged:
+                self._fault((*at, "alarms", name), f"no point is called {name!r}")
+                continue
+            spec, place = merged[name]
+            merged[name] = (msgspec.structs.replace(spec, **limits.given()), place)
         if not merged and device.profile is None:
             self._fault(at, f"device {device.name!r} has neither a profile nor points: give one")
         return list(merged.values())

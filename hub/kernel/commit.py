@@ -7,7 +7,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from hub.contract.context import Ctx
-from hub.contract.types import uuid7
+from hub.contract.ids import uuid7
 
 _AUDIT = """
 INSERT INTO hub_audit

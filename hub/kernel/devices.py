@@ -28,6 +28,11 @@ class Device:
         self.heard = points.clock.now()
         self.gap: Told | None = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether a person has switched it off."""
+        return self.gap is not None and self.gap.cause is GapCause.DISABLED
+
     def answered(self, journal: Journal) -> None:
         now = self._points.clock.now()
         self.heard = now

@@ -31,6 +31,9 @@ OPERATORS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 }
 
 
+ORDERED = frozenset({"lt", "lte", "gt", "gte"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Window:
     """Which part of a list is wanted. after: the last row of the part before, (value, id)."""
@@ -94,6 +97,8 @@ def _condition(res: Resource[Any], key: str, raw: str) -> ColumnElement[bool]:
     if operator == "null":
         empty: bool = convert(raw, bool, key)
         return OPERATORS["null"](column, empty)
+    if column.type.python_type is bool and operator in ORDERED:
+        raise BadRequest(f"{name} is yes or no: neither is more", field=key)
     if operator == "in":
         values = [convert(v, type_, key) for v in raw.split(",") if v]
         return OPERATORS["in"](column, values)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -17,13 +17,17 @@ from hub.contract.driver import Command
 from hub.contract.errors import NotFound
 from hub.contract.journal import Catalogue, CatalogueEntry, Gap, GapCause, Journal, Note, Stream
 from hub.contract.readings import ReadingBatch
+from hub.kernel.alarms import COMMS_AFTER, Alarms
 from hub.kernel.app import Key
 from hub.kernel.channels import Plan
 from hub.kernel.clock import Clock
 from hub.kernel.commands import Commands, Guard
 from hub.kernel.devices import Device
+from hub.kernel.keep import Keep
+from hub.kernel.operator import Operator
 from hub.kernel.points import Points
 from hub.kernel.supervisor import Supervisor
+from hub.kernel.switches import Switches
 from hub.kernel.wire import ChannelLink
 
 log = logging.getLogger(__name__)
@@ -52,7 +56,15 @@ class Channel:
 
 
 class Gateway:
-    """All channels of one site. plans: as `channels.decode` gives them."""
+    """All channels of one site. plans: as `channels.decode` gives them.
+
+    comms_after: seconds without a word from a device until that is an alarm. keep, alarms,
+    operator: there while it runs.
+    """
+
+    keep: Keep
+    alarms: Alarms
+    operator: Operator
 
     def __init__(
         self,
@@ -62,8 +74,9 @@ class Gateway:
         *,
         guard: Guard = lambda command: [],
         clock: Clock | None = None,
+        comms_after: float = COMMS_AFTER,
     ) -> None:
-        self.clock = clock or Clock()
+        self.clock, self._comms_after = clock or Clock(), comms_after
         self.journal, self._plans, self._data = journal, plans, data_dir
         self.points = Points(self.clock, self._keep)
         self.commands = Commands(self.points, journal, self._find, guard)
@@ -81,16 +94,48 @@ class Gateway:
             self._add(plan)
         self._tell_idle()
         await self._publish()
-        clock = asyncio.create_task(self._watch_clock(), name="clock")
+        async with Keep.opened(self._data) as self.keep, self._alarming(), self._operating():
+            clock = asyncio.create_task(self._watch_clock(), name="clock")
+            for channel in self.channels.values():
+                self._launch(channel)
+            try:
+                yield self
+            finally:
+                clock.cancel()
+                await self._stop_all()
+                await self.commands.close()
+        await self.journal.flush()
+
+    @contextlib.asynccontextmanager
+    async def _alarming(self) -> AsyncIterator[None]:
+        self.alarms = Alarms(
+            self.clock, self.journal, self.keep, self.devices, comms_after=self._comms_after
+        )
+        points = [p for plan in self._plans for p in plan.points]
+        stations = {n: d.station for plan in self._plans for n, d in plan.devices.items()}
+        switches = Switches(self.journal)
+        switches.define(points)
+        async with self.alarms.running(points, stations):
+            listeners = (self.alarms.take, switches.take)
+            self.points.listeners.extend(listeners)
+            try:
+                yield
+            finally:
+                for listener in listeners:
+                    self.points.listeners.remove(listener)
+
+    @contextlib.asynccontextmanager
+    async def _operating(self) -> AsyncIterator[None]:
+        self.operator = Operator(
+            self.clock, self.journal, self.keep, self.points, self.commands, self.alarms
+        )
+        async with self.operator.running():
+            yield
+
+    def devices(self) -> Iterator[Device]:
+        """All devices of all channels."""
         for channel in self.channels.values():
-            self._launch(channel)
-        try:
-            yield self
-        finally:
-            clock.cancel()
-            await self._stop_all()
-            await self.commands.close()
-            await self.journal.flush()
+            yield from channel.supervisor.devices.values()
 
     def channel(self, name: str) -> Channel:
         """The channel, or NotFound."""

@@ -19,8 +19,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hub.contract.ids import uuid7
 from hub.contract.model import Base
-from hub.contract.types import Id, Instant, uuid7
+from hub.contract.types import Id, Instant
 
 
 class Audit(Base):

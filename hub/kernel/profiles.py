@@ -76,6 +76,8 @@ class CommandSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             scale=self.scale,
             is_switch=binary,
             writable=True,
+            feedback=self.feedback,
+            select=self.select_before_operate,
             states={f"{value:g}": word for word, value in self.values.items()},
             description=self.description,
             source=self.source,

@@ -80,7 +80,7 @@ class Reader:
         self.scopes: Scopes = ALL
         self._idle: list[psycopg.AsyncConnection[Row]] = []
         self._turn = asyncio.Semaphore(size)
-        self._dialect: Any = psycopg_dialect.dialect()
+        self._dialect: Any = psycopg_dialect.dialect()  # type: ignore[no-untyped-call]
         self._shapes: dict[Any, Compiled] = {}
 
     async def fetch(self, tenant: UUID, *statements: Select[Any]) -> list[list[Row]]:

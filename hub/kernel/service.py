@@ -8,12 +8,14 @@ from typing import Any
 
 from hub.contract.driver import Command
 from hub.contract.plugin import Plugin, Role, hookimpl
+from hub.kernel.alarms import ALARMS
 from hub.kernel.app import JOURNAL, Hub, Key
 from hub.kernel.channels import Plan
 from hub.kernel.commands import COMMANDS
 from hub.kernel.gateway import GATEWAY, Gateway
 from hub.kernel.gateway_metrics import GatewayCollector
 from hub.kernel.metrics import METRICS
+from hub.kernel.operator import OPERATOR
 from hub.kernel.points import POINTS
 
 PLANS = Key[Sequence[Plan]]("channel plans")
@@ -42,4 +44,6 @@ async def _running(hub: Hub) -> AsyncIterator[Gateway]:
     hub.provide(COMMANDS, gateway.commands)
     hub.get(METRICS).register(GatewayCollector(gateway))
     async with gateway.running():
+        hub.provide(ALARMS, gateway.alarms)
+        hub.provide(OPERATOR, gateway.operator)
         yield gateway

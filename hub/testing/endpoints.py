@@ -16,13 +16,19 @@ NOBODYS = UUID(int=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request that would be valid. permission: None = any signed-in caller."""
+    """One request that would be valid. permission: None = any signed-in caller.
+
+    template: the path as it is described, where it has other places than `{id}`. free: the body
+    may have any field.
+    """
 
     method: str
     path: str
     permission: str | None
     body: Any = None
     query: dict[str, str] | None = None
+    template: str = ""
+    free: bool = False
 
     @property
     def name(self) -> str:
@@ -30,7 +36,7 @@ class Call:
 
     @property
     def documented(self) -> str:
-        return self.path.replace(str(NOBODYS), "{id}")
+        return self.template or self.path.replace(str(NOBODYS), "{id}")
 
 
 def calls(plugins: Iterable[Plugin]) -> Iterator[Call]:
@@ -40,7 +46,7 @@ def calls(plugins: Iterable[Plugin]) -> Iterator[Call]:
             if endpoint.public:
                 continue
             sign = endpoint.signature
-            path = f"/api/v1/{endpoint.module or plugin.name}/{endpoint.path}"
+            template = path = f"/api/v1/{endpoint.module or plugin.name}/{endpoint.path}"
             for name in sign.places:
                 path = path.replace(f"{{{name}}}", str(NOBODYS))
             query = {k: str(v) for k, v in sample(sign.params).items()} if sign.params else None
@@ -51,6 +57,8 @@ def calls(plugins: Iterable[Plugin]) -> Iterator[Call]:
                 permission=endpoint.permission,
                 body=body,
                 query=query,
+                template=template,
+                free=not hasattr(sign.body, "__struct_fields__"),
             )
         for resource in plugin.resources:
             resource.plugin = plugin.name

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from hub.contract.journal import JournalStatus, Record, Stream
+import numpy as np
+
+from hub.contract.journal import JournalStatus, Place, Record, Stream
 from hub.contract.readings import ReadingBatch
 
 R = TypeVar("R", bound=Record)
@@ -29,6 +31,13 @@ class MemoryJournal:
 
     async def flush(self) -> None:
         self.flushes += 1
+
+    async def locate(self, point: int, time: int) -> Place | None:
+        for seq, (stream, batch) in enumerate(self.batches, 1):
+            rows = np.flatnonzero((batch.point == point) & (batch.time == time))
+            if len(rows):
+                return Place(stream=stream, seq=seq, row=int(rows[0]), acknowledged=False)
+        return None
 
     def status(self) -> JournalStatus:
         return JournalStatus(

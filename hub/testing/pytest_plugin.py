@@ -14,15 +14,16 @@ import importlib
 import os
 import tempfile
 import warnings
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 import pytest_asyncio
 
+from config.settings import Settings, Site
 from hub.contract.plugin import Role
 from hub.kernel.app import Hub
 from hub.kernel.central import foundation
@@ -64,17 +65,20 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def busbar_modules() -> tuple[str, ...]:
-    return ("plugins.identity", "plugins.scada")
+    return ("plugins.identity", "plugins.scada", "plugins.finance")
 
 
 @pytest.fixture(scope="session")
 def busbar_template(postgres: str, busbar_modules: tuple[str, ...]) -> str:
     """Name of a migrated database that each test gets a copy of."""
+    name = f"busbar_{zlib.crc32(' '.join(busbar_modules).encode()):08x}"
     with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE busbar_template")
-    dsn = psycopg.conninfo.make_conninfo(postgres, dbname="busbar_template")
+        known = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        if known is None:
+            admin.execute(f'CREATE DATABASE "{name}"')
+    dsn = psycopg.conninfo.make_conninfo(postgres, dbname=name)
     upgrade(dsn, [importlib.import_module(m).hub_plugin() for m in busbar_modules])
-    return "busbar_template"
+    return name
 
 
 @pytest.fixture
@@ -110,7 +114,4 @@ async def central(
 
 
 def _settings(folder: Path) -> Any:
-    return SimpleNamespace(
-        site=SimpleNamespace(runtime_root=str(folder)),
-        auth=SimpleNamespace(jwt_secret_key="", jwt_secret_key_previous="", access_minutes=15),
-    )
+    return Settings(site=Site(env="test", runtime_root=str(folder)))

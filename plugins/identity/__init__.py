@@ -6,19 +6,67 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from hub import UNIT, Authenticator, Plugin, hookimpl
 
-from .accounts import ACCOUNTS, Accounts
+from . import (
+    granting,
+    keys,
+    oidc,
+    profile,
+    recovery,
+    registration,
+    resources,
+    second,
+    sessions,
+    signin,
+    tenancy,
+)
+from .accounts import ACCOUNTS, Accounts, Policy
 from .bootstrap import Bootstrap, bootstrap
 from .events import EVENTS
 from .models import Tenant, User
 from .passwords import Passwords
-from .resources import change_password, roles, tenants, users
-from .sessions import end_other_sessions, end_session, sessions
-from .signin import login, logout, me, refresh, validate
+from .settings import IdentitySettings
 from .tokens import Tokens, secret_file
 
 __all__ = ["ACCOUNTS", "Bootstrap", "Tenant", "User", "bootstrap"]
+
+
+ACTIONS = (
+    signin.login,
+    signin.refresh,
+    signin.logout,
+    signin.me,
+    signin.validate,
+    registration.register,
+    resources.change_password,
+    recovery.request_reset,
+    recovery.reset,
+    recovery.verify_email,
+    recovery.resend,
+    second.enrol,
+    second.confirm,
+    second.disable,
+    oidc.start,
+    oidc.callback,
+    oidc.by_token,
+    oidc.google,
+    sessions.sessions,
+    sessions.end_session,
+    sessions.end_other_sessions,
+    profile.profile,
+    profile.change_profile,
+    profile.preferences,
+    profile.change_preferences,
+    profile.leave,
+    granting.held_permissions,
+    granting.grant_permission,
+    granting.withdraw_permission,
+    keys.create_api_key,
+    tenancy.create_company,
+)
 
 
 @hookimpl
@@ -26,19 +74,10 @@ def hub_plugin() -> Plugin:
     return Plugin(
         name="identity",
         urls=("auth",),
-        resources=(tenants, users, roles),
-        actions=(
-            login,
-            refresh,
-            logout,
-            me,
-            validate,
-            change_password,
-            sessions,
-            end_session,
-            end_other_sessions,
-        ),
+        resources=(resources.tenants, resources.users, resources.roles, keys.api_keys),
+        actions=ACTIONS,
         events=EVENTS,
+        settings=IdentitySettings,
         migrations=Path(__file__).parent / "migrations",
     )
 
@@ -56,11 +95,28 @@ async def _accounts(hub: Any) -> AsyncIterator[None]:
         Path(hub.settings.site.runtime_root) / "jwt.key"
     )
     life = dt.timedelta(minutes=auth.access_minutes)
-    tokens = Tokens(secret, auth.jwt_secret_key_previous.encode(), life)
-    hub.provide(ACCOUNTS, Accounts(hub.get(UNIT), tokens, Passwords()))
-    yield
+    accounts = Accounts(
+        hub.get(UNIT),
+        Tokens(secret, auth.jwt_secret_key_previous.encode(), life),
+        Passwords(),
+        Policy(
+            attempts=auth.max_login_attempts,
+            lockout=dt.timedelta(minutes=auth.lockout_minutes),
+            remembered=dt.timedelta(days=auth.refresh_days),
+            session=dt.timedelta(seconds=auth.session_timeout),
+        ),
+        msgspec.convert(hub.settings.plugin.get("identity", {}), IdentitySettings),
+        auth.encryption_key.encode(),
+    )
+    hub.provide(ACCOUNTS, accounts)
+    hub.provide(oidc.OIDC, oidc.Oidc())
+    shown = keys.Keys(hub.get(UNIT))
+    hub.provide(keys.KEYS, shown)
+    async with shown.running():
+        yield
 
 
 @hookimpl
 def hub_authenticate(hub: Any, scheme: str) -> Authenticator | None:
-    return hub.get(ACCOUNTS).authenticate if scheme == "bearer" else None
+    known = {"bearer": hub.get(ACCOUNTS).authenticate, "apikey": hub.get(keys.KEYS).authenticate}
+    return known.get(scheme)

@@ -1,15 +1,19 @@
 """Who someone is and what he may do: from a token to an Actor."""
 
 import datetime as dt
-from dataclasses import dataclass, replace
+import hashlib
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from sqlalchemy import select
+from cryptography.fernet import Fernet, InvalidToken
+from sqlalchemy import or_, select
 
 from hub import Actor, Credentials, Ctx, Forbidden, Key, NotFound, Unauthenticated, UnitOfWork
 
-from .models import Role, Session, Tenant, TenantStatus, User, UserRole
+from .models import Grant, Role, Session, Tenant, TenantStatus, User, UserRole
 from .passwords import Passwords
+from .settings import IdentitySettings
 from .tokens import Claims, Tokens
 
 _FRESH = dt.timedelta(seconds=30)
@@ -29,7 +33,7 @@ class TenantSuspended(Forbidden):
 
 
 async def permissions(ctx: Ctx, user: User) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Codes of the roles of a user, and their patterns together."""
+    """Codes of the roles of a user, and all patterns of his, those granted to himself too."""
     found = await ctx.db.execute(
         select(Role.code, Role.permissions)
         .join(UserRole, (UserRole.tenant == Role.tenant) & (UserRole.role_id == Role.id))
@@ -37,7 +41,15 @@ async def permissions(ctx: Ctx, user: User) -> tuple[tuple[str, ...], frozenset[
         .order_by(Role.code)
     )
     rows = found.all()
-    return tuple(code for code, _ in rows), frozenset(p for _, some in rows for p in some)
+    granted = await ctx.db.scalars(
+        select(Grant.pattern).where(
+            Grant.tenant == user.tenant,
+            Grant.user_id == user.id,
+            or_(Grant.expires_at.is_(None), Grant.expires_at > ctx.clock()),
+        )
+    )
+    patterns = {p for _, some in rows for p in some} | set(granted)
+    return tuple(code for code, _ in rows), frozenset(patterns)
 
 
 async def actor_of(ctx: Ctx, user: User, session: UUID) -> Actor:
@@ -60,6 +72,26 @@ def usable(user: User, tenant: Tenant) -> None:
         raise TenantSuspended
 
 
+async def usable_tenant(ctx: Ctx, tenant: UUID) -> None:
+    """Refuse whoever belongs to a company that was switched off."""
+    status = await ctx.db.scalar(select(Tenant.status).where(Tenant.id == tenant))
+    if status is not TenantStatus.ACTIVE:
+        raise TenantSuspended
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """When names are locked, and how long sessions last."""
+
+    attempts: int = 5
+    lockout: dt.timedelta = dt.timedelta(minutes=15)
+    remembered: dt.timedelta = dt.timedelta(days=7)
+    session: dt.timedelta = dt.timedelta(days=1)
+
+    def life(self, *, remember: bool) -> dt.timedelta:
+        return self.remembered if remember else self.session
+
+
 @dataclass
 class Accounts:
     """Turns tokens into actors; what it read of the database is trusted for half a minute."""
@@ -67,8 +99,13 @@ class Accounts:
     unit: UnitOfWork
     tokens: Tokens
     passwords: Passwords
+    policy: Policy = field(default_factory=Policy)
+    settings: IdentitySettings = field(default_factory=IdentitySettings)
+    encryption_key: bytes = b""
 
     def __post_init__(self) -> None:
+        key = self.encryption_key or self.tokens.derived(b"seal")
+        self._box = Fernet(urlsafe_b64encode(hashlib.sha256(key).digest()))
         self._known: dict[UUID, tuple[Actor, dt.datetime]] = {}
         self._read: dict[str, tuple[Claims, dt.datetime]] = {}
 
@@ -110,6 +147,17 @@ class Accounts:
                 raise Unauthenticated("this session has ended: sign in again")
             usable(row.User, row.Tenant)
             return await actor_of(ctx, row.User, session_id)
+
+    def seal(self, text: str) -> str:
+        """A secret that has to be stored and read again, encrypted (Fernet)."""
+        return self._box.encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str, *, life: int | None = None) -> str:
+        """What was sealed, at most `life` seconds ago; ValueError when it is not ours."""
+        try:
+            return self._box.decrypt(sealed.encode(), ttl=life).decode()
+        except InvalidToken:
+            raise ValueError("not sealed by us, or too long ago") from None
 
     async def enter(self, actor: Actor, tenant: str) -> Actor:
         """A superadmin as he works in another company."""

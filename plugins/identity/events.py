@@ -50,6 +50,42 @@ class UserRoleChanged(Event, frozen=True, tag="user.role_changed"):
     roles: list[str]
 
 
+class UserPasswordResetRequested(Event, frozen=True, tag="user.password_reset_requested"):
+    """purpose: reset or invite. sealed_token: opened by `Accounts.unseal` where it is delivered."""
+
+    user_id: UUID
+    purpose: str
+    sealed_token: str
+
+
+class VerificationRequested(Event, frozen=True, tag="user.verification_requested"):
+    """sealed_token: opened by `Accounts.unseal` where it is delivered."""
+
+    user_id: UUID
+    email: str
+    sealed_token: str
+
+
+class UserEmailVerified(Event, frozen=True, tag="user.email_verified"):
+    user_id: UUID
+
+
+class UserCreated(Event, frozen=True, tag="user.created"):
+    user_id: UUID
+
+
+class UserDeleted(Event, frozen=True, tag="user.deleted"):
+    user_id: UUID
+
+
+class ApiKeyCreated(Event, frozen=True, tag="api_key.created"):
+    key_id: UUID
+
+
+class ApiKeyRevoked(Event, frozen=True, tag="api_key.revoked"):
+    key_id: UUID
+
+
 class TenantCreated(Event, frozen=True, tag="tenant.created"):
     tenant_id: UUID
 
@@ -65,5 +101,12 @@ EVENTS = (
     UserActivated,
     UserDeactivated,
     UserRoleChanged,
+    UserPasswordResetRequested,
+    VerificationRequested,
+    UserEmailVerified,
+    UserCreated,
+    UserDeleted,
+    ApiKeyCreated,
+    ApiKeyRevoked,
     TenantCreated,
 )

@@ -29,7 +29,6 @@ from hub import (
     ref,
 )
 
-
 Most = Annotated[int, mapped_column(Integer), Meta(ge=1, le=10_000_000)]
 
 

@@ -1,25 +1,39 @@
 """Users, roles and companies as rows, and what may be done to them."""
 
-from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
 from sqlalchemy import select
 
-from hub import Conflict, Ctx, Forbidden, Invalid, Op, Resource, action, grants
+from hub import Conflict, Ctx, Forbidden, Invalid, Op, Resource, action, uuid7
 
+from . import credentials
 from .accounts import ACCOUNTS, permissions
 from .events import (
     UserActivated,
+    UserCreated,
     UserDeactivated,
-    UserPasswordChanged,
+    UserDeleted,
     UserRoleChanged,
     UserUnlocked,
 )
-from .models import Attempt, Role, Session, Tenant, User, UserRole
-from .signin import InvalidCredentials, revoke
-from .tokens import digest
+from .granting import check_grant
+from .models import (
+    Attempt,
+    Grant,
+    Identity,
+    OldPassword,
+    OneTime,
+    Preferences,
+    Purpose,
+    Role,
+    Tenant,
+    Totp,
+    User,
+    UserRole,
+)
+from .recovery import INVITATION, send_reset
+from .signin import InvalidCredentials, myself, subject_of
 
 tenants = Resource(
     name="tenants",
@@ -40,11 +54,9 @@ roles = Resource(
     name="roles", model=Role, filters=("code", "is_system"), sort=("code",), search=("code",)
 )
 
-Password = Annotated[str, Meta(min_length=8, max_length=72)]
-
 
 class SetPassword(msgspec.Struct, forbid_unknown_fields=True):
-    password: Password
+    password: credentials.Text
 
 
 class AssignRoles(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,17 +64,44 @@ class AssignRoles(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ChangePassword(msgspec.Struct, forbid_unknown_fields=True):
-    current_password: str
-    new_password: Password
+    current_password: credentials.Text
+    new_password: credentials.Text
+
+
+@users.on(Op.CREATE)
+async def create_user(ctx: Ctx, body: msgspec.Struct) -> User:
+    """Make a user and send him an invitation to choose a password."""
+    given = {k: v for k, v in msgspec.structs.asdict(body).items() if v is not msgspec.UNSET}
+    user = User(**given, id=uuid7())
+    ctx.db.add(user)
+    await ctx.db.flush()
+    await send_reset(ctx, user, Purpose.INVITE, INVITATION)
+    ctx.emit(UserCreated(user_id=user.id))
+    return user
 
 
 @users.on(Op.DELETE)
 async def delete_user(ctx: Ctx, row: User) -> None:
+    await check_power(ctx, row)
+    await forget_person(ctx, row, "user_deleted")
+
+
+async def forget_person(ctx: Ctx, row: User, reason: str) -> None:
     """Keep the row, forget the person."""
     row.deleted_at, row.is_active = ctx.clock(), False
     row.email, row.username = f"deleted-{row.id}@invalid.example", None
     row.phone = row.full_name = row.password_hash = None
-    await _end_sessions(ctx, row, "user_deleted")
+    for table in (Totp, Identity, OldPassword, OneTime, Preferences, Grant):
+        for own in await ctx.db.scalars(select(table).where(table.user_id == row.id)):
+            await ctx.db.delete(own)
+    await credentials.end_sessions(ctx, row, reason)
+    ctx.emit(UserDeleted(user_id=row.id))
+
+
+async def check_power(ctx: Ctx, row: User) -> None:
+    """Nobody disposes of an account that may do more than his own."""
+    _, patterns = await permissions(ctx, row)
+    check_grant(ctx, sorted(patterns))
 
 
 @users.action("activate")
@@ -77,7 +116,7 @@ async def activate(ctx: Ctx, row: User) -> User:
 async def deactivate(ctx: Ctx, row: User) -> User:
     """Keep a user out, at once."""
     row.is_active = False
-    await _end_sessions(ctx, row, "admin")
+    await credentials.end_sessions(ctx, row, "admin")
     ctx.emit(UserDeactivated(user_id=row.id))
     return row
 
@@ -88,7 +127,7 @@ async def unlock(ctx: Ctx, row: User) -> User:
     row.locked_until = None
     ctx.db.add(
         Attempt(
-            subject_hash=digest(str(row.id)),
+            subject_hash=subject_of(row),
             user_id=row.id,
             ip_address=ctx.caller.ip,
             success=True,
@@ -102,12 +141,9 @@ async def unlock(ctx: Ctx, row: User) -> User:
 @users.action("password", method="PUT")
 async def set_password(ctx: Ctx, row: User, body: SetPassword) -> User:
     """Give a user a password, which he must change; not to one who may do more than oneself."""
-    _, patterns = await permissions(ctx, row)
-    check_grant(ctx, sorted(patterns))
-    row.password_hash = await ctx.get(ACCOUNTS).passwords.hash(body.password)
+    await check_power(ctx, row)
+    await credentials.set_password(ctx, row, body.password, reason="password_change")
     row.must_change_password = ctx.actor.id != str(row.id)
-    await _end_sessions(ctx, row, "password_change")
-    ctx.emit(UserPasswordChanged(user_id=row.id))
     return row
 
 
@@ -132,13 +168,6 @@ async def assign_roles(ctx: Ctx, row: User, body: AssignRoles) -> User:
     ctx.get(ACCOUNTS).forget()
     ctx.emit(UserRoleChanged(user_id=row.id, roles=sorted(r.code for r in wanted)))
     return row
-
-
-def check_grant(ctx: Ctx, patterns: list[str]) -> None:
-    """Refuse to give what one does not have."""
-    lacking = grants(ctx.actor.permissions, patterns)
-    if lacking is not None:
-        raise Forbidden(f"you cannot grant {lacking}, which you lack", required_action=lacking)
 
 
 @roles.on(Op.CREATE)
@@ -169,19 +198,8 @@ async def delete_role(ctx: Ctx, row: Role) -> None:
 @action("password/change", module="auth", status=204)
 async def change_password(ctx: Ctx, body: ChangePassword) -> None:
     """Change one's own password; all other sessions end."""
-    row = await ctx.db.scalar(select(User).where(User.id == UUID(ctx.actor.id)))
-    passwords = ctx.get(ACCOUNTS).passwords
-    if row is None or not await passwords.verify(row.password_hash, body.current_password):
+    row = await myself(ctx)
+    if not await ctx.get(ACCOUNTS).passwords.verify(row.password_hash, body.current_password):
         raise InvalidCredentials("the current password is wrong")
-    row.password_hash = await passwords.hash(body.new_password)
+    await credentials.set_password(ctx, row, body.new_password, reason="password_change")
     row.must_change_password = False
-    await _end_sessions(ctx, row, "password_change")
-    ctx.emit(UserPasswordChanged(user_id=row.id))
-
-
-async def _end_sessions(ctx: Ctx, user: User, reason: str) -> None:
-    """End all sessions of a user but the one that asks."""
-    stmt = select(Session).where(Session.user_id == user.id, Session.revoked_at.is_(None))
-    for session in await ctx.db.scalars(stmt):
-        if session.id != ctx.actor.session:
-            revoke(ctx, session, reason)

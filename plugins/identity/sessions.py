@@ -9,7 +9,7 @@ from sqlalchemy import select
 from hub import Ctx, NotFound, action, query
 
 from .models import Session
-from .signin import revoke
+from .opening import revoke
 
 
 class OwnSession(msgspec.Struct, kw_only=True):

@@ -107,6 +107,11 @@ def new_refresh(session: UUID) -> str:
     return base64.urlsafe_b64encode(session.bytes + os.urandom(32)).decode()
 
 
+def new_secret() -> str:
+    """32 random bytes as text."""
+    return secrets.token_urlsafe(32)
+
+
 def session_of(refresh: str) -> UUID | None:
     """The session that a refresh token belongs to, if it has the right form."""
     try:

@@ -1,22 +1,37 @@
 """Stations, devices, points and their readings."""
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 from hub import DIRECTORY, Plugin, Resource, hookimpl
 
+from .alarm_models import AlarmEntry, AlarmRow
+from .alarm_views import follow_alarms
+from .alarms import alarms
+from .control_models import CommandRow, ControlPoint
+from .controls import commands, controls, device_command, follow_commands
+from .device_views import device_readings, device_status
 from .directory import Directory
-from .models import DataPoint, Device, Station
+from .events import EVENTS
+from .gateways import gateway_moved
+from .maintenance import device_maintenance, station_maintenance
+from .models import DataPoint, Device, Station, StationLink
 from .readings import aggregate, history, live, watch
+from .readings_export import export_readings
+from .station_views import energy_report, stations
+from .upkeep import upkeep
 
-__all__ = ["DataPoint", "Device", "Station"]
+__all__ = [
+    "AlarmEntry",
+    "AlarmRow",
+    "CommandRow",
+    "ControlPoint",
+    "DataPoint",
+    "Device",
+    "Station",
+]
 
-stations = Resource(
-    name="stations",
-    model=Station,
-    filters=("code", "station_type", "region", "status", "is_active", "priority"),
-    sort=("code", "name", "priority", "created_at"),
-    search=("code", "name", "name_ar", "name_en"),
-)
 devices = Resource(
     name="devices",
     model=Device,
@@ -31,6 +46,17 @@ points = Resource(
     sort=("name", "series", "created_at"),
     search=("name", "description"),
 )
+links = Resource(
+    name="links",
+    model=StationLink,
+    subject="stations",
+    filters=("from_station_id", "to_station_id", "status"),
+    sort=("created_at",),
+)
+devices.action("status", method="GET", verb="read")(device_status)
+devices.action("readings", method="GET", verb="read")(device_readings)
+devices.action("maintenance", verb="write")(device_maintenance)
+stations.action("maintenance", verb="write")(station_maintenance)
 
 
 @hookimpl
@@ -38,10 +64,20 @@ def hub_plugin() -> Plugin:
     return Plugin(
         name="scada",
         requires=("identity",),
-        resources=(stations, devices, points),
-        actions=(live, history, aggregate),
-        rooms=(watch,),
-        permissions={"scada.readings.read": "See measured values"},
+        resources=(stations, links, devices, points, alarms, controls, commands),
+        actions=(live, history, aggregate, export_readings, energy_report, device_command),
+        rooms=(watch, follow_alarms, follow_commands),
+        events=EVENTS,
+        subscribers=(gateway_moved,),
+        permissions={
+            "scada.readings.read": "See measured values",
+            "scada.alarms.force_close": "Close alarms whose condition is still there",
+        },
         providers={DIRECTORY: Directory()},
         migrations=Path(__file__).parent / "migrations",
     )
+
+
+@hookimpl
+def hub_services(hub: Any) -> list[contextlib.AbstractAsyncContextManager[Any]]:
+    return [upkeep(hub)]

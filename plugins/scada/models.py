@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Identity, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
-from hub import Code, Entity, Id, Instant, Label, Measured, Name, Prose, Small, col, ref
+from hub import Code, Entity, Id, Instant, Json, Label, Measured, Name, Prose, Small, col, ref
 
 
 class StationType(enum.StrEnum):
@@ -40,8 +40,33 @@ class Station(Entity):
     longitude: Mapped[Measured | None]
     region: Mapped[Label | None]
     priority: Mapped[Small] = col(default=5)
+    manager_user_id: Mapped[UUID | None]
     status: Mapped[State] = col(read_only=True, default=State.UNKNOWN)
+    status_changed_at: Mapped[Instant | None] = col(read_only=True)
+    load_kw: Mapped[Measured | None] = col(read_only=True)
+    overload_since: Mapped[Instant | None] = col(read_only=True)
+    is_overloaded: Mapped[bool] = col(read_only=True, default=False)
+    outage_since: Mapped[Instant | None] = col(read_only=True)
+    is_out: Mapped[bool] = col(read_only=True, default=False)
     is_active: Mapped[bool] = col(default=True)
+
+
+class LinkStatus(enum.StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    FAULT = "fault"
+
+
+class StationLink(Entity):
+    """A cable or line between two stations. loss_percent: of what it carries."""
+
+    __tablename__ = "scada_station_link"
+    from_station_id: Mapped[Id] = ref("scada_station")
+    to_station_id: Mapped[Id] = ref("scada_station")
+    asset_id: Mapped[UUID | None]
+    max_transfer_kw: Mapped[Measured | None]
+    loss_percent: Mapped[Measured | None]
+    status: Mapped[LinkStatus] = col(default=LinkStatus.CLOSED)
 
 
 class DeviceType(enum.StrEnum):
@@ -56,8 +81,20 @@ class DeviceType(enum.StrEnum):
     OTHER = "other"
 
 
+class StationRole(enum.StrEnum):
+    """What a meter counts in its station."""
+
+    INCOMER = "incomer"
+    FEEDER = "feeder"
+    GENERATION = "generation"
+    CUSTOMER = "customer"
+
+
 class Device(Entity):
-    """What speaks a protocol: a meter, a relay, an RTU. source_name: its name on its gateway."""
+    """What speaks a protocol: a meter, a relay, an RTU. source_name: its name on its gateway.
+
+    gateway_lost_at: since when the centre cannot hear of it, whatever its status says.
+    """
 
     __tablename__ = "scada_device"
     __table_args__ = (
@@ -68,6 +105,7 @@ class Device(Entity):
     name: Mapped[Name]
     device_type: Mapped[DeviceType] = col(default=DeviceType.OTHER)
     station_id: Mapped[Id | None] = ref("scada_station")
+    station_role: Mapped[StationRole | None]
     gateway_id: Mapped[UUID | None] = col(read_only=True)
     source_name: Mapped[Name | None] = col(read_only=True)
     driver: Mapped[Label | None] = col(read_only=True)
@@ -80,6 +118,9 @@ class Device(Entity):
     status: Mapped[State] = col(read_only=True, default=State.UNKNOWN)
     status_reason: Mapped[Prose | None] = col(read_only=True)
     status_at: Mapped[Instant | None] = col(read_only=True)
+    last_seen_at: Mapped[Instant | None] = col(read_only=True)
+    maintenance_until: Mapped[Instant | None] = col(read_only=True)
+    gateway_lost_at: Mapped[Instant | None] = col(read_only=True)
     is_active: Mapped[bool] = col(default=True)
 
 
@@ -118,7 +159,11 @@ class DataPoint(Entity):
     alarm_high: Mapped[Measured | None]
     deadband: Mapped[Measured] = col(default=0.0)
     normal_state: Mapped[Small | None]
+    rate_limit: Mapped[Measured | None]
+    alarm_delay_s: Mapped[Measured] = col(default=0.0)
+    clear_delay_s: Mapped[Measured] = col(default=0.0)
     scan_rate_ms: Mapped[Small | None]
     is_switch: Mapped[bool] = col(default=False)
+    states: Mapped[Json] = col(default=dict)
     is_active: Mapped[bool] = col(default=True)
     series: Mapped[int] = col(read_only=True, type_=Integer, server_default=Identity(always=True))

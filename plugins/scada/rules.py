@@ -24,6 +24,11 @@ def quality_word(quality: int) -> str:
     return "clock_suspect" if quality & _STAMP == Stamp.UNSYNCED else "good"
 
 
+def control_type(kind: Kind) -> str:
+    """How a control is operated, from how its value behaves."""
+    return "switch" if kind in (Kind.BINARY, Kind.DOUBLE) else "setpoint"
+
+
 def point_type(kind: Kind, writable: bool) -> PointType:
     """The type of a data point from how its value behaves."""
     if kind is Kind.TEXT:

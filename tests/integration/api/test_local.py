@@ -39,7 +39,10 @@ request_timeout = 0.2
 [[channels.devices]]
 name = "m"
 every = 0.05
-points = [{{ name = "v", address = "1", scale = 0.1, unit = "V" }}, {{ name = "w", address = "1" }}]
+points = [
+  {{ name = "v", address = "1", scale = 0.1, unit = "V", alarm_high = 250 }},
+  {{ name = "w", address = "1" }},
+]
 """
 
 
@@ -198,3 +201,38 @@ async def test_achieved_periods_and_errors_of_channels_are_shown(tmp_path):
 
         line = await until(failed)
         assert line["state"] in {"backoff", "connecting"}
+
+
+async def test_alarms_are_acknowledged_and_shelved_on_site(tmp_path):
+    async with toy.peer(v=3_000, w=1) as peer, gateway(tmp_path, peer) as (_, client):
+
+        async def raised() -> Any:
+            return (await get(client, "/api/v1/local/alarms"))[1]["alarms"]
+
+        (alarm,) = await until(raised)
+        assert (alarm["point"], alarm["status"], alarm["message"]) == (
+            "v", "active", "m.v is 300 V, above 250 V",
+        )  # fmt: skip
+        one = f"/api/v1/local/alarms/{alarm['id']}"
+        assert await post(client, f"{one}/acknowledge", json={"note": "seen"}) == 401
+        more = {"json": {"note": "seen", "by": "Ann"}, "headers": signed()}
+        assert await post(client, f"{one}/acknowledge", **more) == 200
+        shelving = {"json": {"minutes": 5, "note": "known"}, "headers": signed()}
+        assert await post(client, f"{one}/shelve", **shelving) == 200
+        bad = {"json": {"colour": "red"}, "headers": signed()}
+        assert await post(client, f"{one}/shelve", **bad) == 400
+        none = "/api/v1/local/alarms/none/acknowledge"
+        assert await post(client, none, json={}, headers=signed()) == 404
+        (alarm,) = await raised()
+        assert (alarm["status"], alarm["acknowledged"]["by"]) == ("acknowledged", "technician Ann")
+        assert alarm["masked"]["note"] == "known"
+
+
+async def test_a_technician_takes_over_and_gives_back(tmp_path):
+    async with toy.peer(v=1, w=1) as peer, gateway(tmp_path, peer) as (_, client):
+        url = "/api/v1/local/control"
+        assert (await get(client, url))[1] == {"mode": "remote"}
+        assert await post(client, f"{url}/local") == 401
+        assert await post(client, f"{url}/local", headers=signed()) == 200
+        assert (await get(client, url))[1] == {"mode": "local"}
+        assert await post(client, f"{url}/remote", headers=signed()) == 200

@@ -2,9 +2,9 @@
 
 from hub.testing import walk
 from hub.testing.endpoints import calls
-from plugins import identity, scada
+from plugins import finance, identity, scada
 
-CALLS = list(calls([identity.hub_plugin(), scada.hub_plugin()]))
+CALLS = list(calls([identity.hub_plugin(), scada.hub_plugin(), finance.hub_plugin()]))
 
 
 async def test_nothing_is_open_to_strangers(client, migrated):

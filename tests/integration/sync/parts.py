@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 import sync
-from hub import Catalogue, CatalogueEntry, DeviceState, PointSpec, ReadingBatch, Stream
+from hub import Catalogue, CatalogueEntry, Event, PointSpec, ReadingBatch, Record, Stream
 from sync.gateways import Gateway, enrol
 from sync.ingest import Ingest
 from sync.store.common import Store
@@ -78,8 +78,9 @@ class Directory:
             found[entry.id] = (await cursor.fetchone())[0]
         return found
 
-    async def device_state(self, connection: Any, gateway: UUID, state: DeviceState) -> None:
+    async def told(self, connection: Any, gateway: UUID, record: Record) -> Sequence[Event]:
         await connection.execute("SELECT 1")
+        return ()
 
 
 @dataclass

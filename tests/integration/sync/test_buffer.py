@@ -280,3 +280,22 @@ async def test_overload_lets_the_oldest_go_and_tells_the_gap(tmp_path: Path, bat
         assert sum(gap.lost for gap in gaps) + len(kept) == 20_000
         assert buffer.status().dropped == 20_000 - len(kept)
         assert kept[-1] == batch(20_000, 0).value[-1]
+
+
+async def test_a_reading_is_found_in_its_frame_until_nothing_holds_it(tmp_path):
+    async with Buffer.opened(tmp_path / "b.db") as buffer:
+        assert await buffer.locate(1, 5) is None
+        buffer.readings(ReadingBatch.of([7, 8, 9], [10, 20, 30], [0.1, 0.2, 0.3]))
+        await buffer.flush()
+        place = await buffer.locate(8, 20)
+        assert place is not None
+        assert (place.stream, place.seq, place.row, place.acknowledged) == (
+            Stream.TELEMETRY, 1, 1, False,
+        )  # fmt: skip
+        assert await buffer.locate(8, 30) is None
+        buffer.acknowledge(Stream.TELEMETRY, 1)
+        buffer.record(Note(at=1, level="info", code="x", message="y"))
+        await buffer.flush()
+        place = await buffer.locate(8, 20)
+        assert place is not None
+        assert place.acknowledged

@@ -1,0 +1,35 @@
+"""What centre and gateway say to each other on the live link.
+
+One WebSocket a gateway at /api/v1/sync/link, opened by the gateway with its key; binary messages,
+each one msgpack document.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hub import MarkAlarm, MaskAlarms, Operate
+
+LINK = "/api/v1/sync/link"
+MAX_MESSAGE = 1 << 20
+HEARTBEAT = 10.0  # s between pings; a link that misses one is dead
+Ident = Annotated[bytes, Meta(min_length=16, max_length=16)]
+
+
+class Give(Struct, frozen=True, tag="give"):
+    """Down: an order. The same id may come again and is carried out once."""
+
+    id: Ident
+    order: MarkAlarm | MaskAlarms | Operate
+
+
+class Taken(Struct, frozen=True, tag="taken"):
+    """Up: the gateway has this order and will not forget it."""
+
+    id: Ident
+
+
+encode = msgspec.msgpack.encode
+read_down = msgspec.msgpack.Decoder(Give)
+read_up = msgspec.msgpack.Decoder(Taken)

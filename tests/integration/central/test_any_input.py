@@ -1,0 +1,78 @@
+"""Every endpoint under requests made from its own description, valid ones and others."""
+
+import asyncio
+import contextlib
+import time
+import warnings
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import schemathesis
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import (
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    )
+
+CHECKS = (
+    not_a_server_error,
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+EXAMPLES = 5
+SECONDS = 45.0
+TOLD = ("Traceback", 'File "', "psycopg", "sqlalchemy", "SELECT ", "password_hash", "$argon2")
+
+
+def press(document, url, headers):
+    """Ask every operation; the operations that there was no time for are returned."""
+    schema = schemathesis.openapi.from_dict(document)
+    ends, left = time.monotonic() + SECONDS, []
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if time.monotonic() > ends:
+            left.append(operation.label)
+            continue
+        _one(operation, schemathesis.GenerationMode.POSITIVE, url, headers)
+        if operation.body or any(operation.iter_parameters()):
+            with contextlib.suppress(Unsatisfiable):
+                _one(operation, schemathesis.GenerationMode.NEGATIVE, url, headers)
+    return left
+
+
+def _one(operation, mode, url, headers):
+    @seed(7)
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case):
+        given_ = {k: v for k, v in headers.items() if k not in (case.headers or {})}
+        response = case.call(base_url=url, headers=given_, timeout=20)
+        assert response.status_code < 500, (operation.label, case.as_curl_command())
+        for secret in TOLD:
+            assert secret not in response.text, (operation.label, secret)
+        case.validate_response(response, checks=CHECKS)
+
+    ask()
+
+
+@pytest.mark.filterwarnings("ignore")
+async def test_no_request_breaks_an_endpoint_or_gets_an_answer_that_is_not_described(
+    client, sign_in
+):
+    document = await (await client.get("/openapi.json")).json()
+    me = await sign_in("*")
+    url = f"http://{client.host}:{client.port}"
+    left = await asyncio.to_thread(press, document, url, me)
+    assert len(left) < len(document["paths"]) / 2, f"too slow: {len(left)} were not asked"
