@@ -11,9 +11,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.contract.context import Ctx
 from hub.contract.errors import Conflict, HubError, NotFound
+from hub.contract.ids import uuid7
 from hub.contract.model import Base, Entity
 from hub.contract.resource import Resource
-from hub.contract.types import Id, Instant, uuid7
+from hub.contract.types import Id, Instant
 
 from . import crud
 from .uow import REFUSALS, note, refusal
