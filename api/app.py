@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from api import endpoints, exchange, health, limits, live, resources, system
+from api import console, endpoints, exchange, health, limits, live, resources, system
 from api.access import ACCESS, AccessLog, line
 from api.metrics import METRICS, Metrics
 from api.problems import from_error, problem
@@ -66,7 +66,8 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
         authenticators={scheme: found for scheme, found in known.items() if found},
     )
     app[exchange.EXPORTS] = asyncio.Semaphore(exchange.AT_ONCE)
-    for plugin in hub.plugins.values():
+    plugins = (*hub.plugins.values(), console.plugin(hub))
+    for plugin in plugins:
         for endpoint in plugin.actions:
             endpoints.add(app, plugin, endpoint)
         for res in plugin.resources:
@@ -76,7 +77,8 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
     for route in hub.routes:
         app.router.add_route(route.method, route.path, _guard(route))
     health.add(app)
-    system.add(app, hub)
+    system.add(app, plugins)
+    console.add(app)
     return app
 
 

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 FIRST_WORD = 10.0
 HEARTBEAT = 25.0
 MAX_MESSAGE = 64 << 10
+ASK_AGAIN = 2.0
 
 
 class Message(msgspec.Struct, kw_only=True):
@@ -48,6 +49,7 @@ class Connection:
             heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE, protocols=("busbar",)
         )
         self.actor: Actor | None = None
+        self._known, self._asked = "", 0.0
         self.pump: asyncio.Task[None] | None = None
 
     async def serve(self) -> web.WebSocketResponse:
@@ -86,6 +88,7 @@ class Connection:
         actor = await identify(self.state.authenticators, shown)
         if self.room.permission:
             actor.require(self.room.permission)
+        self._known = token
         return actor
 
     async def _converse(self) -> None:
@@ -146,12 +149,21 @@ class Connection:
         try:
             async with contextlib.aclosing(stream) as items:  # type: ignore[type-var]
                 async for item in items:
+                    await self._still_may()
                     await self._say(self.room.name, item)
         except ConnectionError:
             pass
+        except (Forbidden, Unauthenticated) as error:
+            await self.socket.close(code=4403, message=str(error).encode()[:120])
         except Exception:
             log.exception("room %s failed", self.room.name, extra={"action": "live.failed"})
             await self.socket.close(code=1011, message=b"the stream failed")
+
+    async def _still_may(self) -> None:
+        """Ask again who this is and what he may: rights that were taken away end a stream."""
+        now = asyncio.get_running_loop().time()
+        if now - self._asked >= ASK_AGAIN:
+            self.actor, self._asked = await self._identify(self._known), now
 
     async def _stop(self) -> None:
         pump, self.pump = self.pump, None

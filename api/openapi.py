@@ -198,7 +198,7 @@ class Writer:
         names["cursor"] = {"type": "string"}
         if res.search:
             names["q"] = {"type": "string"}
-        for name in res.filters:
+        for name in ("id", *res.filters):
             schema = _schema(fields[name].type)
             text = (
                 schema.get("type") == "string" and "format" not in schema and "enum" not in schema

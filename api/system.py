@@ -4,7 +4,7 @@ import html
 import os
 from base64 import urlsafe_b64encode
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from importlib.metadata import version
 from typing import Any
 
@@ -14,7 +14,7 @@ from aiohttp import web
 from api import limits, openapi
 from api.request import CSRF_COOKIE, authenticate, caller, csrf_token, reply
 from api.state import STATE
-from hub.kernel.app import Hub
+from hub import Plugin
 
 _DAY = 86_400
 _STYLE = (
@@ -26,8 +26,8 @@ _STYLE = (
 )
 
 
-def add(app: web.Application, hub: Hub) -> None:
-    document = openapi.document(hub.plugins.values())
+def add(app: web.Application, plugins: Collection[Plugin]) -> None:
+    document = openapi.document(plugins)
     listed = msgspec.json.encode([_entry(*operation) for operation in _operations(document)])
     served = {
         "/openapi.json": (msgspec.json.encode(document), "application/json"),

@@ -106,6 +106,12 @@ class Auth(Section, frozen=True):
     encryption_key: str = ""
 
 
+class Http(Section, frozen=True):
+    """Requests to servers outside. allow: networks beyond the Internet, by plain HTTP too."""
+
+    allow: tuple[str, ...] = ()
+
+
 class Plugins(Section, frozen=True):
     """modules: further packages with `hub_plugin`, by import name."""
 
@@ -125,6 +131,7 @@ class Settings(Section, frozen=True):
     log: Log = Log()
     database: Database = Database()
     auth: Auth = Auth()
+    http: Http = Http()
     plugins: Plugins = Plugins()
     plugin: dict[str, dict[str, Any]] = {}
     channels: tuple[dict[str, Any], ...] = ()
@@ -208,6 +215,11 @@ def _together(settings: Settings) -> list[Fault]:
         for proxy in settings.api.trusted_proxies
         if not _is_network(proxy)
     ]
+    for number, network in enumerate(settings.http.allow):
+        try:
+            ip_network(network)
+        except ValueError as error:
+            faults.append(Fault(("http", "allow", number), f"{error}: give a network as a.b.c.d/n"))
     if settings.central.url and not settings.central.url.startswith(("http://", "https://")):
         faults.append(Fault(("central", "url"), "must begin with https:// or http://"))
     if settings.api.technician and not settings.api.technician.startswith("$argon2id$"):

@@ -63,8 +63,20 @@ from hub.contract.errors import (
     Unavailable,
     Unsupported,
 )
-from hub.contract.events import Happened, Subscriber, subscribe
+from hub.contract.events import Happened, Replayer, Subscriber, subscribe
+from hub.contract.http import AddressRefused, HttpAnswer, HttpClient
 from hub.contract.ids import uuid7
+from hub.contract.jobs import (
+    Cancelled,
+    Job,
+    Jobs,
+    NoParams,
+    Permanent,
+    Queue,
+    Run,
+    Schedule,
+    job,
+)
 from hub.contract.journal import (
     Catalogue,
     CatalogueEntry,
@@ -104,8 +116,24 @@ from hub.contract.readings import (
     Validity,
     quality,
 )
-from hub.contract.services import DIRECTORY, JOURNAL, NEWS, ORDERS, STORE, UNIT, Key
+from hub.contract.services import (
+    DIRECTORY,
+    DSN,
+    HTTP,
+    JOBS,
+    JOURNAL,
+    NEWS,
+    ORDERS,
+    REPLAYER,
+    SIGNALS,
+    STORE,
+    UNIT,
+    VAULT,
+    Key,
+)
+from hub.contract.signals import Signals
 from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
+from hub.contract.vault import Vault
 
 if TYPE_CHECKING:
     from hub.contract.model import Base, Entity, SoftDelete, col, ref
@@ -137,14 +165,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIRECTORY",
+    "DSN",
     "GOOD",
+    "HTTP",
+    "JOBS",
     "JOURNAL",
     "LOST",
     "NEWS",
     "ORDERS",
+    "REPLAYER",
+    "SIGNALS",
     "STORE",
     "UNIT",
+    "VAULT",
     "Actor",
+    "AddressRefused",
     "Aggregate",
     "Alarm",
     "AlarmKind",
@@ -161,6 +196,7 @@ __all__ = [
     "Bucket",
     "Caller",
     "Can",
+    "Cancelled",
     "Catalogue",
     "CatalogueEntry",
     "Cause",
@@ -191,10 +227,14 @@ __all__ = [
     "Gap",
     "GapCause",
     "Happened",
+    "HttpAnswer",
+    "HttpClient",
     "HubError",
     "Id",
     "Instant",
     "Invalid",
+    "Job",
+    "Jobs",
     "Journal",
     "JournalStatus",
     "Json",
@@ -216,6 +256,7 @@ __all__ = [
     "Minor",
     "Name",
     "News",
+    "NoParams",
     "NoResponse",
     "Node",
     "NotFound",
@@ -225,6 +266,7 @@ __all__ = [
     "Order",
     "Orders",
     "Outcome",
+    "Permanent",
     "Phone",
     "Place",
     "Plugin",
@@ -233,19 +275,24 @@ __all__ = [
     "PointSpec",
     "Prose",
     "ProtocolError",
+    "Queue",
     "Rate",
     "ReadingBatch",
     "ReadingStore",
     "ReadingType",
     "Record",
+    "Replayer",
     "Reply",
     "Resource",
     "Result",
     "Role",
     "Room",
+    "Run",
+    "Schedule",
     "Scope",
     "Session",
     "Severity",
+    "Signals",
     "Small",
     "SoftDelete",
     "Stale",
@@ -263,12 +310,14 @@ __all__ = [
     "Unsupported",
     "UtcDateTime",
     "Validity",
+    "Vault",
     "Wh",
     "Zone",
     "action",
     "col",
     "grants",
     "hookimpl",
+    "job",
     "measurements",
     "merged",
     "permits",

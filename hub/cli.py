@@ -48,7 +48,7 @@ def make_app(wanted: str = "") -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for command in (up, gateway, central, check, version, watch, explain):
+    for command in (up, gateway, central, worker, check, version, watch, explain):
         app.command()(command)
     app.command("hash-password")(hash_password)
     profiles_cli.add_commands(app)
@@ -103,6 +103,13 @@ def central(config: Files = None) -> None:
     from hub.contract.plugin import Role
 
     _run(Role.CENTRAL, config or [])
+
+
+def worker(config: Files = None) -> None:
+    """Run the centre's background work alone: jobs, schedules, events. Any number may."""
+    from hub.contract.plugin import Role
+
+    _run(Role.CENTRAL, config or [], without=("api",))
 
 
 def check(config: Files = None) -> None:
@@ -212,12 +219,16 @@ def _settings(files: list[Path]) -> "Settings":
     return load(files, os.environ)
 
 
-def _run(role: "Role", files: list[Path]) -> None:
+def _run(role: "Role", files: list[Path], without: tuple[str, ...] = ()) -> None:
+    from msgspec.structs import replace
+
     from hub.kernel import log
     from hub.kernel.run import run_role
 
     with _Told():
         settings = _settings(files)
+        plugins = replace(settings.plugins, blocked=(*settings.plugins.blocked, *without))
+        settings = replace(settings, plugins=plugins)
         log.setup(settings.log.level, settings.log.format)
         asyncio.run(run_role(role, settings))
 

@@ -11,6 +11,8 @@ from uuid import UUID
 import msgspec
 
 from .errors import Forbidden, NoService
+from .http import HTTP, HttpClient
+from .jobs import JOBS, Jobs
 from .key import Key
 
 if TYPE_CHECKING:
@@ -157,6 +159,16 @@ class Ctx:
         except KeyError:
             raise NoService(f"no service provides {key.name!r} in this process") from None
         return service
+
+    @property
+    def http(self) -> HttpClient:
+        """The client for servers outside."""
+        return self.get(HTTP)
+
+    @property
+    def jobs(self) -> Jobs:
+        """Starts work in the background."""
+        return self.get(JOBS)
 
 
 class UnitOfWork(Protocol):

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from .context import Actor, Credentials
+from .context import Actor, Credentials, Event
 from .driver import Command, Driver
 from .endpoint import Endpoint, Room
 from .events import Subscriber
+from .jobs import Job, Schedule
 from .services import Key
 
 if TYPE_CHECKING:
@@ -62,10 +63,10 @@ class Plugin:
     urls: tuple[str, ...] = ()
     resources: "tuple[Resource[Any], ...]" = ()
     actions: tuple[Endpoint, ...] = ()
-    events: tuple[type, ...] = ()
+    events: tuple[type[Event], ...] = ()
     subscribers: tuple[Subscriber, ...] = ()
-    jobs: tuple[Any, ...] = ()
-    schedules: tuple[Any, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     permissions: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: type | None = None

@@ -1,12 +1,31 @@
 """Typed names of what a process offers: a plugin finds a service without knowing who runs it."""
 
 from .context import UnitOfWork
+from .events import Replayer
+from .http import HTTP
+from .jobs import JOBS
 from .journal import Journal
 from .key import Key
 from .orders import Orders
+from .signals import Signals
 from .telemetry import News, PointDirectory, ReadingStore
+from .vault import Vault
 
-__all__ = ["DIRECTORY", "JOURNAL", "NEWS", "ORDERS", "STORE", "UNIT", "Key"]
+__all__ = [
+    "DIRECTORY",
+    "DSN",
+    "HTTP",
+    "JOBS",
+    "JOURNAL",
+    "NEWS",
+    "ORDERS",
+    "REPLAYER",
+    "SIGNALS",
+    "STORE",
+    "UNIT",
+    "VAULT",
+    "Key",
+]
 
 JOURNAL = Key[Journal]("journal")
 STORE = Key[ReadingStore]("readings")
@@ -14,3 +33,7 @@ NEWS = Key[News]("news")
 ORDERS = Key[Orders]("orders to gateways")
 DIRECTORY = Key[PointDirectory]("points")
 UNIT = Key[UnitOfWork]("unit of work")
+SIGNALS = Key[Signals]("signals")
+VAULT = Key[Vault]("vault")
+REPLAYER = Key[Replayer]("replayer of events")
+DSN = Key[str]("address of the database, as the application's role")

@@ -2,7 +2,8 @@
 
 Each event is first spread into one delivery per subscriber that wants it. A delivery is claimed,
 handled and removed in one transaction, so a process that dies leaves it for another. A handler that
-fails is tried again with growing pauses, then its delivery is dead until somebody replays it.
+fails is tried again with growing pauses, then its delivery is dead until somebody replays it. Every
+attempt is noted.
 """
 
 import asyncio
@@ -10,18 +11,21 @@ import contextlib
 import datetime as dt
 import logging
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import RowMapping, Select, delete, insert, select, update
+from sqlalchemy.dialects import postgresql
 
 from hub.contract.context import Actor, Ctx
+from hub.contract.errors import Invalid, NotFound, TimedOut
 from hub.contract.events import Happened, Subscriber
 from hub.contract.services import Key
 
 from .database import APP, Database
-from .outbox import Delivery, Outbox
+from .outbox import Attempt, Delivery, Outbox
 from .uow import Unit
 
 log = logging.getLogger(__name__)
@@ -32,6 +36,8 @@ ATTEMPTS = 8
 PAUSE = dt.timedelta(seconds=5)
 POLL = 5.0
 GATHER = 0.05  # one sweep for many commits
+WORKERS, SLICE = 3, 1.0
+LIMIT = 30.0  # seconds a handler may take
 _UNAUDITED = {"unaudited": True}
 
 
@@ -65,16 +71,31 @@ class Bus:
         while True:
             self._wake.clear()
             try:
-                more = True
-                while more:
-                    more = await self.spread() >= BATCH
-                    more = bool(await self.deliver()) or more
+                await self._drain()
             except Exception:
                 log.exception("events wait", extra={"action": "bus.failed"})
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL):
                     await self._wake.wait()
                     await asyncio.sleep(GATHER)
+
+    async def _drain(self) -> None:
+        """Spread and deliver until nothing is due; a slow handler leaves the other workers."""
+        more = True
+        while more:
+            more = await self.spread() >= BATCH
+            if await self.deliver():
+                more = True
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(WORKERS):
+                        group.create_task(self._deliver_all())
+
+    async def _deliver_all(self) -> None:
+        """Deliver what is due, but not for so long that new events wait to be spread."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + SLICE
+        while loop.time() < until and await self.deliver():
+            pass
 
     async def _listen(self) -> None:
         """Wake on other processes' news; their silence costs at most one poll."""
@@ -131,106 +152,182 @@ class Bus:
             return len(events)
 
     async def deliver(self) -> bool:
-        """Handle one delivery that is due, if there is one."""
-        claimed: RowMapping | None = None
+        """Handle what is due for one subscriber, if there is anything."""
+        claimed: Sequence[RowMapping] = ()
+        began = self._unit.clock()
+        clock = asyncio.get_running_loop().time
+        start = clock()
         try:
             async with self._unit.system() as ctx:
                 claimed = await self._claim(ctx)
-                if claimed is None:
+                if not claimed:
                     return False
                 await ctx.db.execute(
-                    delete(Delivery).where(Delivery.id == claimed["delivery"]),
+                    delete(Delivery).where(Delivery.id.in_([c["delivery"] for c in claimed])),
                     execution_options=_UNAUDITED,
                 )
                 await self._hand_over(ctx, claimed)
+                took = round((clock() - start) * 1000)
+                notes = [_note(c, "success", began, took) for c in claimed]
+                await ctx.db.execute(insert(Attempt), notes)
         except Exception as error:
-            if claimed is None:
+            if not claimed:
                 raise
-            await self._failed(claimed, error)
+            took = round((clock() - start) * 1000)
+            await self._failed(claimed, error, began, took)
         return True
 
-    async def _claim(self, ctx: Ctx) -> RowMapping | None:
-        stmt = (
-            select(
-                Delivery.id.label("delivery"),
-                Delivery.subscriber,
-                Delivery.attempts,
-                Outbox.id,
-                Outbox.type,
-                Outbox.tenant,
-                Outbox.at,
-                Outbox.actor,
-                Outbox.data,
-            )
-            .join(Outbox, Outbox.sequence == Delivery.event)
-            .where(
-                Delivery.state == "due",
-                Delivery.due_at <= ctx.clock(),
-                Delivery.subscriber.in_(self._subscribers),
-            )
-            .order_by(Delivery.due_at, Delivery.id)
-            .limit(1)
-            .with_for_update(of=Delivery, skip_locked=True)
+    async def _claim(self, ctx: Ctx) -> Sequence[RowMapping]:
+        found = await ctx.db.execute(_due(ctx, self._subscribers).limit(1))
+        first: Sequence[RowMapping] = found.mappings().all()
+        batch = self._subscribers[first[0]["subscriber"]].batch if first else 1
+        if batch == 1 or first[0]["attempts"]:
+            return first
+        more = _due(ctx, [first[0]["subscriber"]]).where(
+            Delivery.tenant == first[0]["tenant"],
+            Delivery.attempts == 0,
+            Delivery.id != first[0]["delivery"],
         )
-        return (await ctx.db.execute(stmt)).mappings().one_or_none()
+        return [*first, *(await ctx.db.execute(more.limit(batch - 1))).mappings()]
 
-    async def _hand_over(self, ctx: Ctx, claimed: RowMapping) -> None:
-        """Run the handler inside the event's tenant, in the transaction that holds the claim."""
-        subscriber = self._subscribers[claimed["subscriber"]]
-        tenant = claimed["tenant"]
+    async def _hand_over(self, ctx: Ctx, claimed: Sequence[RowMapping]) -> None:
+        """Run the handler inside the events' tenant, in the transaction that holds the claim."""
+        subscriber = self._subscribers[claimed[0]["subscriber"]]
+        tenant = claimed[0]["tenant"]
         connection = await ctx.db.connection()
         await connection.exec_driver_sql(f"SET LOCAL ROLE {APP}")
         await connection.exec_driver_sql(f"SET LOCAL busbar.tenant = '{tenant}'")
         ctx.db.sync_session.info["tenant"] = tenant
         ctx.act_as(Actor(id=f"subscriber:{subscriber.name}", tenant=tenant, kind="system"))
-        event = Happened(
-            id=claimed["id"],
-            type=claimed["type"],
-            tenant=tenant,
-            at=claimed["at"],
-            actor=claimed["actor"],
-            data=claimed["data"],
-        )
-        await subscriber.handler(ctx, event)
+        events = [
+            Happened(
+                id=c["id"],
+                type=c["type"],
+                tenant=tenant,
+                at=c["at"],
+                actor=c["actor"],
+                data=c["data"],
+            )
+            for c in claimed
+        ]
+        try:
+            async with asyncio.timeout(LIMIT):
+                await subscriber.handler(ctx, events if subscriber.batch > 1 else events[0])
+                await ctx.db.flush()
+        except TimeoutError:
+            raise TimedOut(f"{subscriber.name} took more than {LIMIT:g} s") from None
 
-    async def _failed(self, claimed: RowMapping, error: Exception) -> None:
-        attempts = claimed["attempts"] + 1
-        dead = attempts >= ATTEMPTS
-        about: dict[str, Any] = {"action": "bus.handler", "event": str(claimed["id"])}
-        log.warning(
-            "%s failed on %s (%d of %d): %r",
-            claimed["subscriber"],
-            claimed["type"],
-            attempts,
-            ATTEMPTS,
-            error,
-            extra=about,
-        )
-        pause = PAUSE * 2 ** (attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311  -- no secret
+    async def _failed(
+        self, claimed: Sequence[RowMapping], error: Exception, began: dt.datetime, took: int
+    ) -> None:
         async with self._unit.system() as ctx:
+            for c in claimed:
+                number = c["attempts"] + 1
+                dead = number >= ATTEMPTS
+                log.warning(
+                    "%s failed on %s (%d of %d): %r",
+                    c["subscriber"],
+                    c["type"],
+                    number,
+                    ATTEMPTS,
+                    error,
+                    extra={"action": "bus.handler", "event": str(c["id"])},
+                )
+                pause = PAUSE * 2 ** (number - 1) * random.uniform(0.8, 1.2)  # noqa: S311  -- no secret
+                if len(claimed) > 1:
+                    pause = dt.timedelta()  # which of them is to blame shows one by one
+                await ctx.db.execute(
+                    update(Delivery)
+                    .where(Delivery.id == c["delivery"])
+                    .values(
+                        attempts=number,
+                        state="dead" if dead else "due",
+                        due_at=ctx.clock() + pause,
+                        error=repr(error)[:2000],
+                    ),
+                    execution_options=_UNAUDITED,
+                )
+            notes = [
+                _note(c, "dead" if c["attempts"] + 1 >= ATTEMPTS else "failed", began, took)
+                | {"error": repr(error)[:2000]}
+                for c in claimed
+            ]
+            await ctx.db.execute(insert(Attempt), notes)
+
+    @property
+    def subscribers(self) -> Mapping[str, Subscriber]:
+        return self._subscribers
+
+    async def replay(self, ctx: Ctx, event: UUID, names: Collection[str] | None = None) -> int:
+        """Hand an event to subscribers again; see the contract."""
+        found = (
             await ctx.db.execute(
-                update(Delivery)
-                .where(Delivery.id == claimed["delivery"])
-                .values(
-                    attempts=attempts,
-                    state="dead" if dead else "due",
-                    due_at=ctx.clock() + pause,
-                    error=repr(error)[:2000],
-                ),
-                execution_options=_UNAUDITED,
+                select(Outbox.sequence, Outbox.tenant, Outbox.type).where(
+                    Outbox.id == event, Outbox.tenant == ctx.actor.tenant
+                )
             )
+        ).one_or_none()
+        if found is None:
+            raise NotFound(f"there is no event {event}", resource="events", identifier=str(event))
+        if names is None:
+            names = [s.name for s in self._subscribers.values() if s.wants(found.type)]
+        if unknown := set(names) - set(self._subscribers):
+            raise Invalid(f"there is no subscriber {', '.join(sorted(unknown))}", field="names")
+        rows = [
+            {
+                "tenant": found.tenant,
+                "event": found.sequence,
+                "subscriber": name,
+                "due_at": ctx.clock(),
+            }
+            for name in sorted(set(names))
+        ]
+        if rows:
+            again = {"state": "due", "attempts": 0, "due_at": ctx.clock()}
+            statement = postgresql.insert(Delivery).values(rows)
+            await ctx.db.execute(
+                statement.on_conflict_do_update(index_elements=["event", "subscriber"], set_=again)
+            )
+            self._told()
+        return len(rows)
 
-    async def replay(self, delivery: int) -> bool:
-        """Try a dead delivery again from the start; whether there was one."""
-        async with self._unit.system() as ctx:
-            done = await ctx.db.execute(
-                update(Delivery)
-                .where(Delivery.id == delivery, Delivery.state == "dead")
-                .values(state="due", attempts=0, due_at=ctx.clock()),
-                execution_options=_UNAUDITED,
-            )
-        self._told()
-        return bool(done.rowcount)  # type: ignore[attr-defined]
+
+def _due(ctx: Ctx, names: Collection[str]) -> Select[Any]:
+    """Deliveries that these subscribers should have now, locked."""
+    return (
+        select(
+            Delivery.id.label("delivery"),
+            Delivery.subscriber,
+            Delivery.attempts,
+            Outbox.id,
+            Outbox.type,
+            Outbox.tenant,
+            Outbox.at,
+            Outbox.actor,
+            Outbox.data,
+        )
+        .join(Outbox, Outbox.sequence == Delivery.event)
+        .where(
+            Delivery.state == "due",
+            Delivery.due_at <= ctx.clock(),
+            Delivery.subscriber.in_(names),
+        )
+        .order_by(Delivery.due_at, Delivery.id)
+        .with_for_update(of=Delivery, skip_locked=True)
+    )
+
+
+def _note(claimed: RowMapping, status: str, began: dt.datetime, took: int) -> dict[str, Any]:
+    return {
+        "tenant": claimed["tenant"],
+        "event": claimed["id"],
+        "subscriber": claimed["subscriber"],
+        "status": status,
+        "number": claimed["attempts"] + 1,
+        "started_at": began,
+        "duration_ms": took,
+        "error": None,
+    }
 
 
 BUS = Key[Bus]("bus")

@@ -11,15 +11,19 @@ from typing import Any
 
 from hub.contract.context import Clock, utcnow
 from hub.contract.plugin import Plugin, Role, hookimpl
+from hub.contract.services import DSN, HTTP, REPLAYER, SIGNALS, VAULT
 
 from .app import NEWS, UNIT, Hub
 from .bulletin import Bulletin
 from .bus import BUS, Bus
 from .database import DATABASE, Database, embedded
+from .http import Http
 from .migrate import upgrade
 from .rates import RATES, Rates
 from .scopes import Scopes
+from .signals import PgSignals
 from .uow import Unit
+from .vault import AesVault, key_of
 
 
 @hookimpl
@@ -57,8 +61,24 @@ async def foundation(
         hub.provide(UNIT, unit)
         bus = Bus(database, unit, (s for p in plugins for s in p.subscribers))
         hub.provide(BUS, bus)
+        hub.provide(REPLAYER, bus)
+        await stack.enter_async_context(_shared(hub, database))
         await stack.enter_async_context(bus.running(hub.started))
         for plugin in plugins:
             for key, service in plugin.providers.items():
                 hub.provide(key, service)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _shared(hub: Hub, database: Database) -> AsyncIterator[None]:
+    """What plugins share beside the database: signals, the way outside, secrets."""
+    runtime = Path(hub.settings.site.runtime_root)
+    key = await asyncio.to_thread(key_of, hub.settings.auth.encryption_key, runtime)
+    hub.provide(VAULT, AesVault(key))
+    hub.provide(DSN, database.app_dsn)
+    signals = PgSignals(database.app_dsn)
+    hub.provide(SIGNALS, signals)
+    async with Http(hub.settings.http.allow) as http, signals.running():
+        hub.provide(HTTP, http)
         yield

@@ -88,7 +88,7 @@ def parse(res: Resource[Any], query: Query) -> Window:
 def _condition(res: Resource[Any], key: str, raw: str) -> ColumnElement[bool]:
     name, _, operator = key.partition("__")
     known = operator in OPERATORS
-    if name not in res.filters or not known:
+    if name not in ("id", *res.filters) or not known:
         raise BadRequest(
             f"cannot filter by {key}; can by {', '.join(res.filters) or 'nothing'}", field=key
         )

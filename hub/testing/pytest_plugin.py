@@ -23,12 +23,20 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from config.settings import Settings, Site
+from config.settings import Http, Settings, Site
 from hub.contract.plugin import Role
 from hub.kernel.app import Hub
 from hub.kernel.central import foundation
 from hub.kernel.migrate import upgrade
 from hub.kernel.registry import load
+
+MODULES = (
+    "plugins.identity",
+    "plugins.scada",
+    "plugins.finance",
+    "plugins.events",
+    "plugins.jobs",
+)
 
 
 class FrozenClock:
@@ -65,7 +73,7 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def busbar_modules() -> tuple[str, ...]:
-    return ("plugins.identity", "plugins.scada", "plugins.finance")
+    return MODULES
 
 
 @pytest.fixture(scope="session")
@@ -114,4 +122,6 @@ async def central(
 
 
 def _settings(folder: Path) -> Any:
-    return Settings(site=Site(env="test", runtime_root=str(folder)))
+    return Settings(
+        site=Site(env="test", runtime_root=str(folder)), http=Http(allow=("127.0.0.0/8",))
+    )

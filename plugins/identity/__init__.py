@@ -79,6 +79,7 @@ def hub_plugin() -> Plugin:
         events=EVENTS,
         settings=IdentitySettings,
         migrations=Path(__file__).parent / "migrations",
+        locale=Path(__file__).parent / "locale",
     )
 
 

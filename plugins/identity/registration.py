@@ -39,7 +39,7 @@ class Register(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     token_delivery: Delivery = Delivery.COOKIE
 
 
-@action("register", module="auth", public=True)
+@action("register", module="auth", public=True, status=201)
 async def register(ctx: Ctx, body: Register) -> Reply[SignedIn]:
     """Make a customer's account and sign in."""
     user = await new_customer(ctx, body.email, body.full_name, body.phone)

@@ -75,6 +75,7 @@ def hub_plugin() -> Plugin:
         },
         providers={DIRECTORY: Directory()},
         migrations=Path(__file__).parent / "migrations",
+        locale=Path(__file__).parent / "locale",
     )
 
 

@@ -300,3 +300,16 @@ async def test_a_switch_that_moved_is_an_event_with_its_source_time(site):
     assert (type(event).__name__, event.old, event.new) == ("NetworkSwitchChanged", 1.0, 0.0)
     assert event.at.isoformat() == "2026-01-01T00:00:00+00:00"
     assert await site.work("told", structs.replace(told, device="nobody")) == []
+
+
+async def test_a_socket_ends_when_the_right_to_listen_was_taken_away(client, site, me, sign_in):
+    boss = await sign_in("*")
+    async with client.ws_connect("/api/v1/scada/ws/alarms", headers=me) as socket:
+        await socket.send_json({"event_type": "subscribe", "data": {}})
+        assert (await socket.receive_json(timeout=5))["event_type"] == "subscribed"
+        who = await (await client.get("/api/v1/auth/me", headers=me)).json()
+        url = f"/api/v1/identity/users/{who['id']}/roles"
+        assert (await client.post(url, json={"roles": []}, headers=boss)).status == 200
+        await site.tell(alarm())
+        said = await socket.receive(timeout=5)
+        assert (said.data, socket.close_code) == (4403, 4403)

@@ -113,10 +113,12 @@ async def test_what_never_works_is_set_aside_and_can_be_replayed(central, bus, c
     for _ in range(ATTEMPTS + 2):
         await drain(made)
         clock.forward(hours=1)
-    [(ident, state, attempts)] = await deliveries(central)
+    [(_, state, attempts)] = await deliveries(central)
     assert (state, attempts) == ("dead", ATTEMPTS)
     healed = True
-    assert await made.replay(ident)
+    async with central.get(UNIT)(ACTOR) as ctx:
+        event = await ctx.db.scalar(select(Outbox.id))
+        assert await made.replay(ctx, event) == 1
     await drain(made)
     assert await deliveries(central) == []
 

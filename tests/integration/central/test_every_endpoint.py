@@ -2,9 +2,10 @@
 
 from hub.testing import walk
 from hub.testing.endpoints import calls
-from plugins import finance, identity, scada
+from plugins import events, finance, identity, jobs, scada
 
-CALLS = list(calls([identity.hub_plugin(), scada.hub_plugin(), finance.hub_plugin()]))
+PLUGINS = (identity, scada, finance, events, jobs)
+CALLS = list(calls([p.hub_plugin() for p in PLUGINS]))
 
 
 async def test_nothing_is_open_to_strangers(client, migrated):

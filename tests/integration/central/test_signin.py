@@ -1,9 +1,12 @@
 """Signing in, staying in, going out."""
 
+import datetime as dt
+
 import pytest
 
 from hub import UNIT
 from plugins.identity import ACCOUNTS, bootstrap
+from plugins.identity.tokens import Tokens
 
 LOGIN = "/api/v1/auth/login"
 REFRESH = "/api/v1/auth/refresh"
@@ -173,3 +176,25 @@ async def test_nobody_takes_over_a_stronger_account(client, admin, sign_in):
     stolen = {"password": "Mine-now-1"}
     assert (await client.put(url, json=stolen, headers=clerk)).status == 403
     assert (await client.post(LOGIN, json=admin)).status == 200
+
+
+@pytest.mark.parametrize("change", ["expired", "tenant", "session", "key", "issuer"])
+async def test_a_token_that_we_did_not_make_so_is_refused(client, central, sign_in, change):
+    """Signed rightly or not: what it claims has to be ours, live, and of one piece."""
+    me, other = await sign_in("*"), await sign_in("*", tenant="other")
+    tokens, now = central.get(ACCOUNTS).tokens, dt.datetime.now(dt.UTC)
+    one, two = (tokens.read(h["Authorization"].split()[1], now) for h in (me, other))
+    claims = {
+        "expired": (one.sub, one.sid, one.tid, 1, now - dt.timedelta(hours=1)),
+        "tenant": (one.sub, one.sid, two.tid, 1, now),
+        "session": (one.sub, two.sid, one.tid, 1, now),
+        "key": (one.sub, one.sid, one.tid, 1, now),
+        "issuer": (one.sub, one.sid, one.tid, 1, now),
+    }[change]
+    signer = Tokens(b"another secret of thirty-two bytes") if change == "key" else tokens
+    token, _ = signer.access(*claims)
+    if change == "issuer":
+        head, _, signature = token.split(".")
+        token = f"{head}.{other['Authorization'].split('.')[1]}.{signature}"
+    answer = await client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status == 401, await answer.text()

@@ -1,0 +1,97 @@
+"""From an event to one delivery per receiver that wants it."""
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import insert, select
+
+from hub import SIGNALS, Ctx, Happened, Invalid, subscribe, uuid7
+
+from .expressions import compile_
+from .models import Delivery, DeliveryState, Endpoint
+
+log = logging.getLogger(__name__)
+TOPIC = "events.webhooks"
+LIVE = "events.live"
+TOLD = 150  # ids in one signal
+
+
+def matches(patterns: Sequence[str], type_: str) -> bool:
+    return any(fnmatchcase(type_, pattern) for pattern in patterns)
+
+
+def envelope(event: Happened) -> dict[str, Any]:
+    """What a receiver gets, and what filters see."""
+    return {
+        "type": event.type,
+        "timestamp": event.at.astimezone(dt.UTC).isoformat(),
+        "id": str(event.id),
+        "actor": event.actor,
+        "data": event.data,
+    }
+
+
+def delivery(ctx: Ctx, endpoint: UUID, event: UUID, type_: str, body: bytes) -> dict[str, Any]:
+    """A delivery as it begins."""
+    now = ctx.clock()
+    return {
+        "tenant": ctx.actor.tenant,
+        "id": uuid7(),
+        "revision": 1,
+        "created_at": now,
+        "updated_at": now,
+        "endpoint_id": endpoint,
+        "event_id": event,
+        "event_type": type_,
+        "body": body,
+        "status": DeliveryState.PENDING,
+        "attempts": 0,
+        "next_at": now,
+    }
+
+
+@subscribe("*", name="events.webhooks", batch=200)
+async def spread(ctx: Ctx, events: Sequence[Happened]) -> None:
+    """Write the deliveries of these events."""
+    await _announce(ctx, events)
+    found = await ctx.db.execute(
+        select(Endpoint.id, Endpoint.event_types, Endpoint.filter).where(Endpoint.is_active)
+    )
+    endpoints = [(e.id, e.event_types, _test(e.id, e.filter)) for e in found]
+    rows = []
+    for event in events:
+        wanted = [
+            (ident, test)
+            for ident, types, test in endpoints
+            if matches(types, event.type) and event.data.get("endpoint_id") != str(ident)
+        ]
+        if not wanted:
+            continue
+        told = envelope(event)
+        body = msgspec.json.encode(told)
+        rows += [delivery(ctx, i, event.id, event.type, body) for i, test in wanted if test(told)]
+    if rows:
+        await ctx.db.execute(insert(Delivery), rows)
+        await ctx.get(SIGNALS).tell(ctx, TOPIC)
+
+
+async def _announce(ctx: Ctx, events: Sequence[Happened]) -> None:
+    """Tell those who watch in any process which events there are."""
+    for start in range(0, len(events), TOLD):
+        idents = ",".join(str(e.id) for e in events[start : start + TOLD])
+        await ctx.get(SIGNALS).tell(ctx, LIVE, f"{ctx.actor.tenant} {idents}")
+
+
+def _test(endpoint: UUID, expression: Any) -> Any:
+    if expression is None:
+        return lambda _: True
+    try:
+        return compile_(expression)
+    except Invalid as error:
+        log.warning("endpoint %s: %s", endpoint, error, extra={"action": "webhooks.filter"})
+        return lambda _: False
