@@ -13,11 +13,11 @@ from aiohttp import hdrs, web
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from api import console, endpoints, health, limits, live, resources, system
+from api import console, endpoints, exchange, health, limits, live, resources, system
 from api.access import ACCESS, AccessLog, line
 from api.metrics import METRICS, Metrics
 from api.problems import from_error, problem
-from api.request import ACTOR, CALLER, REQUEST_ID, authenticate
+from api.request import ACTOR, CALLER, PATIENCE, REQUEST_ID, authenticate
 from api.state import STATE, Options, State
 from hub import BadRequest, HubError, TimedOut, Unavailable
 from hub.kernel.app import UNIT, Hub, Route
@@ -55,7 +55,7 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
     app = web.Application(middlewares=[envelope], client_max_size=1 << 20)
     app[ACCESS] = AccessLog(options.access_log)
     app.cleanup_ctx.append(app[ACCESS].context)
-    app.on_response_prepare.append(_anonymous)
+    app.on_response_prepare.append(_dressed)
     app[METRICS] = Metrics()
     app[STATE] = State(
         hub=hub,
@@ -65,6 +65,7 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
         options=options,
         authenticators={scheme: found for scheme, found in known.items() if found},
     )
+    app[exchange.EXPORTS] = asyncio.Semaphore(exchange.AT_ONCE)
     plugins = (*hub.plugins.values(), console.plugin(hub))
     for plugin in plugins:
         for endpoint in plugin.actions:
@@ -81,8 +82,10 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
     return app
 
 
-async def _anonymous(_: web.Request, response: web.StreamResponse) -> None:
-    """Do not tell which software answers."""
+async def _dressed(request: web.Request, response: web.StreamResponse) -> None:
+    """Headers of what is sent while it is made; never tell which software answers."""
+    if "X-Request-ID" not in response.headers and REQUEST_ID in request:
+        _dress(request, response, request[REQUEST_ID])
     response.headers.pop(hdrs.SERVER, None)
 
 
@@ -150,7 +153,7 @@ async def _answer(request: web.Request, handler: Handler, ident: str) -> web.Str
     websocket = request.headers.get("Upgrade", "").lower() == "websocket"
     limit = None if websocket else request.app[STATE].options.timeout
     try:
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(limit) as request[PATIENCE]:
             return await handler(request)
     except web.HTTPException as error:
         return _http(error, ident)
@@ -188,6 +191,12 @@ def _http(error: web.HTTPException, ident: str) -> web.StreamResponse:
 def _finish(request: web.Request, response: web.StreamResponse, ident: str) -> None:
     if response.prepared:
         return
+    _dress(request, response, ident)
+    if "Accept-Encoding" in request.headers:
+        _compress(request, response)
+
+
+def _dress(request: web.Request, response: web.StreamResponse, ident: str) -> None:
     headers, options = response.headers, request.app[STATE].options
     for name, value in options.headers:
         if name not in headers:
@@ -200,8 +209,6 @@ def _finish(request: web.Request, response: web.StreamResponse, ident: str) -> N
         headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
         headers["Vary"] = "Origin"
         headers.update(_CORS)
-    if "Accept-Encoding" in request.headers:
-        _compress(request, response)
 
 
 def _compress(request: web.Request, response: web.StreamResponse) -> None:

@@ -47,6 +47,11 @@ def clean(data: bytes, type_: Any) -> bytes:
     return msgspec.json.encode(_walk(body, _raw_fields(type_)))
 
 
+def cleaned(value: Any, type_: Any) -> Any:
+    """The same for what was read already."""
+    return _walk(value, _raw_fields(type_))
+
+
 def _walk(value: Any, raw: frozenset[str] = frozenset()) -> Any:
     if isinstance(value, str):
         return text(value)

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from api import openapi_exchange
 from api.endpoints import path_of
 from api.resources import action_path
 from hub import Endpoint, Entity, Op, Plugin, Reply, Resource
@@ -49,6 +50,7 @@ class Writer:
                 yield from _named(endpoint.signature)
             for res in plugin.resources:
                 yield from (res.read, res.create, res.update)
+                yield from openapi_exchange.types(res)
                 for action in res.actions.values():
                     yield from _named(action.signature)
 
@@ -143,6 +145,7 @@ class Writer:
 
         if Op.LIST in res.ops:
             listed = operation(Op.LIST, "list", 200, _page(read), parameters=self._filters(res))
+            listed["responses"]["200"]["content"] |= openapi_exchange.files()
             self._put(res.path, "get", listed, {})
         if Op.CREATE in res.ops:
             made = operation(Op.CREATE, "create", 201, read, requestBody=self._body(res.create))
@@ -158,6 +161,12 @@ class Writer:
         if Op.DELETE in res.ops:
             gone = operation(Op.DELETE, "delete", 204, None, parameters=[_header("If-Match")])
             self._put(one, "delete", gone, ident)
+        for path, done in openapi_exchange.operations(res, self.schema):
+            status, schema = done.pop("x-answer")
+            done["responses"] = self._answer(status, schema)
+            if status == 201:
+                done["responses"]["200"] = done["responses"]["201"]
+            self._put(path, "post", done, ident if "{id}" in path else {})
         for action in res.actions.values():
             self._action(plugin, res, action)
 
@@ -201,7 +210,8 @@ class Writer:
                     names[f"{name}__{operator}" if operator else name] = schema
             names[f"{name}__in"] = {"type": "string", "description": "comma-separated"}
             names[f"{name}__null"] = {"type": "boolean"}
-        return [{"name": n, "in": "query", "schema": s} for n, s in names.items()]
+        found = [{"name": n, "in": "query", "schema": s} for n, s in names.items()]
+        return [*found, openapi_exchange.FORMAT]
 
 
 def document(plugins: Iterable[Plugin]) -> dict[str, Any]:

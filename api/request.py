@@ -1,5 +1,6 @@
 """From an aiohttp request to what a handler takes, and back."""
 
+import asyncio
 import base64
 import hmac
 import ipaddress
@@ -34,6 +35,7 @@ CSRF_COOKIE = "busbar_csrf"
 REQUEST_ID = web.RequestKey("request_id", str)
 CALLER = web.RequestKey("caller", Caller)
 ACTOR = web.RequestKey("actor", Actor)
+PATIENCE = web.RequestKey("patience", asyncio.Timeout)
 
 
 class UnsupportedMedia(HubError):
@@ -118,6 +120,12 @@ async def identify(authenticators: Any, shown: Credentials) -> Actor:
         raise Unauthenticated("sign in with a bearer token or an API key")
     actor: Actor = await known(shown)
     return actor
+
+
+def allow(request: web.Request, seconds: float) -> None:
+    """Give a request more time than most may take, counted from now."""
+    if (patience := request.get(PATIENCE)) is not None and patience.when() is not None:
+        patience.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 def ident(request: web.Request) -> UUID:

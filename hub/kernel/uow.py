@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from sqlalchemy import Connection, event, inspect, select
+from sqlalchemy import Connection, UniqueConstraint, event, inspect, select
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
@@ -16,11 +16,12 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.util import await_only
 
 from hub.contract.context import Actor, Caller, Clock, Ctx, utcnow
-from hub.contract.errors import Conflict, Invalid
+from hub.contract.errors import Conflict, HubError, Invalid
 from hub.contract.model import Base, Entity, SoftDelete
 
 from .commit import change, commit
 from .database import SYSTEM, Database
+from .scopes import ALL, Scopes
 
 NOBODY = Actor(id="system", tenant=UUID(int=0), kind="system")
 _LOCAL = Caller()
@@ -60,7 +61,27 @@ def _narrow(state: ORMExecuteState) -> None:
         options.append(
             with_loader_criteria(Entity, lambda cls: cls.tenant == tenant, include_aliases=True)
         )
+    if tenant is not None and not state.is_column_load:
+        options += _row_scopes(state.session.info)
     state.statement = state.statement.options(*options)
+
+
+def _row_scopes(info: dict[Any, Any]) -> list[Any]:
+    """What plugins let this actor see, asked once in a unit of work."""
+    if "narrow" not in info:
+        info["narrow"] = [
+            with_loader_criteria(model, condition, include_aliases=True)
+            for model, conditions in info["scopes"].of(info["actor"]).items()
+            for condition in conditions
+        ]
+    narrow: list[Any] = info["narrow"]
+    return narrow
+
+
+def note(ctx: Ctx, action: str, table: str, row: UUID, data: dict[str, Any]) -> None:
+    """Write to the audit what is more than the change of one row."""
+    info = ctx.db.sync_session.info
+    info["audit"].append(_audit_line(info, ctx.actor.tenant, action, table, row, data, ctx.clock()))
 
 
 def changes(row: Entity, action: str) -> dict[str, list[Any]]:
@@ -98,6 +119,9 @@ def _check_references(session: Session, row: Entity) -> None:
         if not table or not added or added[0] is None:
             continue
         target = _target(table)
+        known: set[Any] = session.info["known"]
+        if (target, added[0]) in known:
+            continue
         if any(isinstance(o, target) and o.id == added[0] for o in session.new):
             continue
         with session.no_autoflush:
@@ -106,6 +130,7 @@ def _check_references(session: Session, row: Entity) -> None:
             )
         if found is None:
             raise Invalid(f"{attr.key}: there is no such {target.__name__.lower()}", field=attr.key)
+        known.add((target, added[0]))
 
 
 @event.listens_for(_Session, "before_flush")
@@ -135,17 +160,30 @@ def _stamp(session: Session, *_: object) -> None:
 def _audit_row(
     info: Mapping[Any, Any], row: Entity, action: str, now: dt.datetime
 ) -> dict[str, Any]:
+    told = changes(row, action)
+    return _audit_line(info, row.tenant, action, row.__tablename__, row.id, told, now)
+
+
+def _audit_line(
+    info: Mapping[Any, Any],
+    tenant: UUID,
+    action: str,
+    table: str,
+    row: UUID,
+    data: dict[str, Any],
+    at: dt.datetime,
+) -> dict[str, Any]:
     actor: Actor = info["actor"]
     caller: Caller = info["caller"]
     return {
-        "tenant": row.tenant,
-        "at": now,
+        "tenant": tenant,
+        "at": at,
         "actor": actor.id,
         "actor_kind": actor.kind,
         "action": action,
-        "table": row.__tablename__,
-        "row": row.id,
-        "change": change(changes(row, action)),
+        "table": table,
+        "row": row,
+        "change": change(data),
         "request_id": caller.request_id,
         "ip": caller.ip,
     }
@@ -159,9 +197,11 @@ class Unit:
         database: Database,
         clock: Clock = utcnow,
         services: Mapping[Any, Any] | None = None,
+        scopes: Scopes = ALL,
     ) -> None:
         self.database, self.clock = database, clock
         self.services = services if services is not None else {}
+        self.scopes = scopes
         self.told: Callable[[], None] = lambda: None
 
     def __call__(
@@ -180,7 +220,13 @@ class Unit:
             self.database.engine, sync_session_class=_Session, expire_on_commit=False
         )
         session.sync_session.info.update(
-            tenant=tenant, actor=actor, caller=caller, clock=self.clock, audit=[]
+            tenant=tenant,
+            actor=actor,
+            caller=caller,
+            clock=self.clock,
+            audit=[],
+            known=set(),
+            scopes=self.scopes,
         )
         ctx = Ctx(db=session, actor=actor, clock=self.clock, caller=caller, services=self.services)
         try:
@@ -188,26 +234,32 @@ class Unit:
                 yield ctx
                 await session.flush()
                 await commit(ctx)
-        except StaleDataError:
-            raise Conflict("someone else changed it meanwhile: read it again") from None
-        except IntegrityError as error:
-            raise explain(error.orig) from None
-        except psycopg.IntegrityError as error:
-            raise explain(error) from None
-        except DataError as error:
-            raise Invalid(f"a value does not fit: {error.orig}") from None
+        except REFUSALS as error:
+            raise refusal(error) from None
         if ctx.events:
             self.told()
         if ctx.refusal is not None:
             raise ctx.refusal
 
 
-def explain(error: BaseException | None) -> Exception:
+REFUSALS = (StaleDataError, IntegrityError, psycopg.IntegrityError, DataError)
+
+
+def refusal(error: Exception) -> HubError:
+    """Why a flush or commit failed, in words of the request."""
+    if isinstance(error, StaleDataError):
+        return Conflict("someone else changed it meanwhile: read it again")
+    if isinstance(error, DataError):
+        return Invalid(f"a value does not fit: {error.orig}")
+    return explain(error.orig if isinstance(error, IntegrityError) else error)
+
+
+def explain(error: BaseException | None) -> HubError:
     """What the database refused, in words of the request."""
     diag = getattr(error, "diag", None)
     state, name = getattr(diag, "sqlstate", ""), getattr(diag, "constraint_name", "") or ""
     table = getattr(diag, "table_name", "") or ""
-    columns = name.removeprefix(f"uq_{table}_").removeprefix("tenant_")
+    columns = ", ".join(_columns(table, name))
     if state == "23505":
         return Conflict(f"{columns} is already in use", field=columns)
     if state == "23503":
@@ -216,3 +268,12 @@ def explain(error: BaseException | None) -> Exception:
         column = getattr(diag, "column_name", "")
         return Invalid(f"{column} is missing", field=column)
     return Invalid(f"the database refuses it: {name or state}")
+
+
+def _columns(table: str, constraint: str) -> list[str]:
+    """The fields of a constraint; PostgreSQL itself does not tell behind row-level security."""
+    known = Base.metadata.tables.get(table)
+    for found in known.constraints if known is not None else ():
+        if found.name == constraint and isinstance(found, UniqueConstraint):
+            return [c.name for c in found.columns if c.name != "tenant"]
+    return [constraint]

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hub.contract.plugin import Plugin
 from hub.contract.resource import Op, Resource
+from hub.kernel import bulk
 
 from .sample import sample
 
@@ -77,6 +78,17 @@ def _rows(res: Resource[Any]) -> Iterator[Call]:
     for op, method, path, body in table:
         if op in res.ops:
             yield Call(method=method, path=path, permission=res.permission(op), body=body)
+    if Op.CREATE in res.ops:
+        yield Call(method="POST", path=f"{res.path}/import", permission=res.permission(Op.CREATE))
+        gone = res.permission(Op.DELETE if Op.DELETE in res.ops else Op.CREATE)
+        yield Call(method="POST", path=f"{res.path}/imports/{NOBODYS}/undo", permission=gone)
+    for ask in bulk.asks(res):
+        yield Call(
+            method="POST",
+            path=f"{res.path}/bulk/{ask.name}",
+            permission=ask.permission,
+            body=sample(ask.type, ids=[str(NOBODYS)]),
+        )
     for action in res.actions.values():
         path = f"{one}/{action.name}" if action.item else f"{res.path}/{action.name}"
         body = sample(action.signature.body) if action.signature.body else None

