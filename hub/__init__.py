@@ -28,7 +28,7 @@ from hub.contract.driver import (
     Result,
     Session,
 )
-from hub.contract.endpoint import Endpoint, Room, Scope, action, query, room
+from hub.contract.endpoint import Endpoint, RawRequest, Room, Scope, action, query, room
 from hub.contract.errors import (
     AuthError,
     BadRequest,
@@ -65,6 +65,16 @@ from hub.contract.journal import (
     Stream,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
+from hub.contract.meters import (
+    Inflow,
+    MeterDirectory,
+    MeterOrder,
+    MeterOrderKind,
+    MeterOrders,
+    MeterOrderState,
+    MeterPoint,
+    MeterProgress,
+)
 from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
 from hub.contract.readings import (
@@ -77,7 +87,16 @@ from hub.contract.readings import (
     Validity,
     quality,
 )
-from hub.contract.services import DIRECTORY, JOURNAL, STORE, UNIT, Key
+from hub.contract.services import (
+    DIRECTORY,
+    INFLOW,
+    JOURNAL,
+    METER_ORDERS,
+    METERS,
+    STORE,
+    UNIT,
+    Key,
+)
 from hub.contract.telemetry import Aggregate, Bucket, PointDirectory, ReadingStore
 
 if TYPE_CHECKING:
@@ -112,8 +131,11 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTORY",
     "GOOD",
+    "INFLOW",
     "JOURNAL",
     "LOST",
+    "METERS",
+    "METER_ORDERS",
     "STORE",
     "UNIT",
     "Actor",
@@ -155,6 +177,7 @@ __all__ = [
     "Happened",
     "HubError",
     "Id",
+    "Inflow",
     "Instant",
     "Invalid",
     "Journal",
@@ -169,6 +192,13 @@ __all__ = [
     "Locked",
     "Measured",
     "Measurement",
+    "MeterDirectory",
+    "MeterOrder",
+    "MeterOrderKind",
+    "MeterOrderState",
+    "MeterOrders",
+    "MeterPoint",
+    "MeterProgress",
     "MicroPrice",
     "Minor",
     "Name",
@@ -186,6 +216,7 @@ __all__ = [
     "Prose",
     "ProtocolError",
     "Rate",
+    "RawRequest",
     "ReadingBatch",
     "ReadingStore",
     "ReadingType",

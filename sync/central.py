@@ -9,13 +9,14 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from hub import Forbidden, Unavailable
+from hub import INFLOW, Forbidden, Unavailable
 from hub.kernel.app import DIRECTORY, STORE, Hub
 from hub.kernel.database import DATABASE, SYSTEM, Database
 from hub.kernel.run import plugin_settings
 
 from .endpoint import Endpoint
 from .gateways import enrol
+from .inflow import StoreInflow
 from .ingest import Ingest
 from .settings import SyncSettings
 from .store.common import Store
@@ -38,6 +39,7 @@ async def ingesting(hub: Hub) -> AsyncIterator[None]:
     ingest = Ingest(database.pool, store, hub.get(DIRECTORY))
     async with store.running():
         hub.provide(STORE, store)
+        hub.provide(INFLOW, StoreInflow(store))
         hub.routes.append(Endpoint(database.pool, ingest, Owners(database).of).route())
         tasks = [
             asyncio.create_task(_refresh(store, settings.rollup_every), name="roll-ups"),

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from hub import MeterOrder
+from hub import MeterOrderKind as Kind
+
 from .acrel import command_topic, order_body, stamp
-from .control import Kind, MeterOrder
 from .dialect import Publication
 
 _FIELDS: dict[Kind, tuple[str, int | None]] = {

@@ -1,23 +1,21 @@
 """Orders to meters, followed until it is known what became of them.
 
-    requested ──▶ sent ──▶ confirmed
-        │           ├────▶ failed
-        └▶ failed   └────▶ timeout ──▶ confirmed (late)
-
 An order is confirmed by what the meter says, never by the fact that it was sent. It is tried again
 while nothing is heard, then by the other ways, and never after it has expired.
 """
 
 import asyncio
 import contextlib
-import enum
 import heapq
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Protocol
+from typing import Protocol
 
-from msgspec import Meta, Struct, structs
+from msgspec import structs
 
-from hub import Conflict, Invalid, LinkError, NoResponse, Unavailable
+from hub import Conflict, Invalid, LinkError, MeterOrder, NoResponse, Unavailable
+from hub import MeterOrderKind as Kind
+from hub import MeterOrderState as State
+from hub import MeterProgress as Progress
 
 from .acrel_events import Confirm, DisconnectConfirm, Event, ReconnectConfirm, StatusChange
 from .rows import read_time
@@ -25,56 +23,6 @@ from .rows import read_time
 SECOND = 1_000_000
 KEEP = 100_000  # orders that are remembered
 STALE = 60 * SECOND  # a state said so long before the order was sent confirms nothing
-
-
-class Kind(enum.StrEnum):
-    DISCONNECT = "disconnect"
-    RECONNECT = "reconnect"
-    SET_TARIFF = "set_tariff"
-    SET_POWER_LIMIT = "set_power_limit"
-
-
-class State(enum.StrEnum):
-    REQUESTED = "requested"
-    SENT = "sent"
-    CONFIRMED = "confirmed"
-    FAILED = "failed"
-    TIMEOUT = "timeout"
-
-    @property
-    def open(self) -> bool:
-        return self in {State.REQUESTED, State.SENT}
-
-
-class MeterOrder(Struct, frozen=True, kw_only=True):
-    """id: the caller's; asking again with it changes nothing. value: tariff id, or W.
-
-    expires: µs since 1970 UTC.
-    """
-
-    id: Annotated[str, Meta(min_length=1)]
-    meter: str
-    kind: Kind
-    expires: int
-    value: str | float | None = None
-    actor: str = ""
-
-
-class Progress(Struct, frozen=True, kw_only=True):
-    """Where an order stands. late: confirmed after time-out.
-
-    asked, sent (first time), changed: µs since 1970 UTC.
-    """
-
-    order: MeterOrder
-    asked: int = 0
-    state: State = State.REQUESTED
-    attempts: int = 0
-    way: str = ""
-    sent: int | None = None
-    changed: int = 0
-    late: bool = False
-    detail: str = ""
 
 
 class Way(Protocol):
@@ -261,7 +209,10 @@ class MeterControl:
 
     def _verdict(self, progress: Progress, event: Event) -> tuple[State, str] | None:
         """What the event means for this order, None when nothing."""
-        if progress.sent is None or progress.state in {State.CONFIRMED, State.FAILED}:
+        if progress.sent is None or progress.state in {
+            State.CONFIRMED,
+            State.FAILED,
+        }:
             return None
         time, _ = read_time(event.timestamp, self._clock())
         if time < progress.sent - STALE:
@@ -269,7 +220,10 @@ class MeterControl:
         kind, value = progress.order.kind, progress.order.value
         match event:
             case StatusChange(new_status=status, tariff_id=tariff, limit_w=limit):
-                told = {Kind.SET_TARIFF: tariff, Kind.SET_POWER_LIMIT: limit}.get(kind)
+                told = {
+                    Kind.SET_TARIFF: tariff,
+                    Kind.SET_POWER_LIMIT: limit,
+                }.get(kind)
                 if (kind, status) in _STATES or (told is not None and told == value):
                     return State.CONFIRMED, f"status {status}"
             case DisconnectConfirm() | ReconnectConfirm():

@@ -4,6 +4,7 @@ from typing import Generic, TypeVar
 
 from .context import UnitOfWork
 from .journal import Journal
+from .meters import Inflow, MeterDirectory, MeterOrders
 from .telemetry import PointDirectory, ReadingStore
 
 T = TypeVar("T")
@@ -22,4 +23,7 @@ class Key(Generic[T]):
 JOURNAL = Key[Journal]("journal")
 STORE = Key[ReadingStore]("readings")
 DIRECTORY = Key[PointDirectory]("points")
+METERS = Key[MeterDirectory]("meters")
+METER_ORDERS = Key[MeterOrders]("orders to meters")
+INFLOW = Key[Inflow]("readings from outside")
 UNIT = Key[UnitOfWork]("unit of work")

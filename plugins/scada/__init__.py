@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from hub import DIRECTORY, Plugin, Resource, hookimpl
+from hub import DIRECTORY, METERS, Plugin, Resource, hookimpl
 
 from .directory import Directory
+from .meters import Meters
 from .models import DataPoint, Device, Station
 from .readings import aggregate, history, live, watch
 
@@ -42,6 +43,6 @@ def hub_plugin() -> Plugin:
         actions=(live, history, aggregate),
         rooms=(watch,),
         permissions={"scada.readings.read": "See measured values"},
-        providers={DIRECTORY: Directory()},
+        providers={DIRECTORY: Directory(), METERS: Meters()},
         migrations=Path(__file__).parent / "migrations",
     )
