@@ -78,9 +78,9 @@ class MeterControl:
             if known.order != order:
                 raise Conflict(f"order {order.id!r} was another one")
             return known
-        _check(order)
+        check_order(order)
         for other in self._open.get(order.meter, ()):
-            if _clash(self._known[other].order.kind, order.kind):
+            if clash(self._known[other].order.kind, order.kind):
                 raise Conflict(f"meter {order.meter} is busy with order {other!r}")
         progress = self._put(Progress(order=order, asked=self._clock()))
         self._plan(progress.asked, order.id)
@@ -97,6 +97,11 @@ class MeterControl:
 
     def state(self, identifier: str) -> Progress | None:
         return self._known.get(identifier)
+
+    @property
+    def waiting(self) -> list[str]:
+        """Orders that are open."""
+        return [ident for mine in self._open.values() for ident in mine]
 
     def observe(self, event: Event) -> list[Progress]:
         """What a meter says of itself: settles the orders that it answers."""
@@ -276,7 +281,7 @@ _CONFIRMS: dict[type, Kind] = {
 _SWITCHES = {Kind.DISCONNECT, Kind.RECONNECT}
 
 
-def _clash(one: Kind, other: Kind) -> bool:
+def clash(one: Kind, other: Kind) -> bool:
     return one is other or {one, other} <= _SWITCHES
 
 
@@ -284,7 +289,7 @@ def _confirmed(event: Confirm) -> tuple[State, str]:
     return (State.CONFIRMED if event.result == "success" else State.FAILED), event.message
 
 
-def _check(order: MeterOrder) -> None:
+def check_order(order: MeterOrder) -> None:
     if order.kind is Kind.SET_TARIFF and not isinstance(order.value, str):
         raise Invalid("a tariff order names the tariff")
     if order.kind is Kind.SET_POWER_LIMIT and (

@@ -51,11 +51,12 @@ def busbar_modules() -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def busbar_template(postgres: str, busbar_modules: tuple[str, ...]) -> str:
     """Name of a migrated database that each test gets a copy of."""
+    name = f"template{os.urandom(6).hex()}"  # other folders may load other plugins
     with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE busbar_template")
-    dsn = psycopg.conninfo.make_conninfo(postgres, dbname="busbar_template")
+        admin.execute(f'CREATE DATABASE "{name}"')
+    dsn = psycopg.conninfo.make_conninfo(postgres, dbname=name)
     upgrade(dsn, [importlib.import_module(m).hub_plugin() for m in busbar_modules])
-    return "busbar_template"
+    return name
 
 
 @pytest.fixture
@@ -74,9 +75,19 @@ def clock() -> FrozenClock:
     return FrozenClock()
 
 
+@pytest.fixture
+def busbar_settings() -> dict[str, dict[str, Any]]:
+    """Tables `[plugin.<name>]`."""
+    return {}
+
+
 @pytest_asyncio.fixture
 async def central(
-    migrated: str, busbar_modules: tuple[str, ...], clock: FrozenClock, tmp_path: Path
+    migrated: str,
+    busbar_modules: tuple[str, ...],
+    busbar_settings: dict[str, dict[str, Any]],
+    clock: FrozenClock,
+    tmp_path: Path,
 ) -> AsyncIterator[Any]:
     """A running hub at the centre: `central.get(UNIT)(actor)` opens a unit of work."""
     manager = pluggy.PluginManager(PROJECT)
@@ -87,7 +98,9 @@ async def central(
         plugin = module.hub_plugin()
         manager.register(module, plugin.name)
         plugins[plugin.name] = plugin
-    hub = Hub(_settings(tmp_path), Role.CENTRAL, plugins, manager)
+    settings = _settings(tmp_path)
+    settings.plugin = busbar_settings
+    hub = Hub(settings, Role.CENTRAL, plugins, manager)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(foundation(hub, migrated, size=4, clock=clock))
         for name in plugins:
