@@ -20,21 +20,21 @@ from .settings import AcrelSettings
 if TYPE_CHECKING:
     from drivers.mqtt.control import Way
 
-receipts = Resource(
+_RECEIPTS = Resource(
     name="receipts",
     model=Receipt,
     ops=Op.READ,
     filters=("source", "event_kind", "meter", "status", "created_at"),
     sort=("sequence", "created_at"),
 )
-orders = Resource(
+_ORDERS = Resource(
     name="orders",
     model=OrderRow,
     ops=Op.READ,
     filters=("order_id", "meter", "kind", "state", "created_at"),
     sort=("created_at", "changed_at"),
 )
-steps = Resource(
+_STEPS = Resource(
     name="order-steps",
     model=OrderStep,
     ops=Op.READ,
@@ -50,7 +50,7 @@ def hub_plugin() -> Plugin:
         title="Acrel platform",
         requires=("identity", "scada"),
         after=("sync",),
-        resources=(receipts, orders, steps),
+        resources=(_RECEIPTS, _ORDERS, _STEPS),
         actions=WEBHOOKS,
         events=EVENTS,
         settings=AcrelSettings,

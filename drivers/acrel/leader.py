@@ -25,8 +25,8 @@ from hub import (
     UnitOfWork,
 )
 
-from . import orders
 from .intake import Intake
+from .orders import keep, new_orders, unfinished
 from .processing import BATCH, process
 
 POLL = 1.0  # s between looks for what other processes wrote
@@ -63,9 +63,11 @@ class Leader:
                 if str(error) != trouble:
                     trouble = str(error)
                     _logger.warning("meters wait", reason=trouble)
+            except Exception:
+                _logger.exception("meters wait")
             finally:
                 self.leading.clear()
-            await asyncio.sleep(RETRY)
+            await self._news(RETRY)
 
     async def _lead(self, actor: Actor) -> None:
         """Work for as long as the lock is ours; it is bound to one open transaction."""
@@ -76,7 +78,7 @@ class Leader:
             self._changed.clear()
             control = MeterControl(self._ways, self._now, self._note, wait=self._wait)
             async with self._unit(actor) as ctx:
-                control.restore(await orders.unfinished(ctx, ctx.clock() - LATE))
+                control.restore(await unfinished(ctx, ctx.clock() - LATE))
             running = asyncio.create_task(control.run(), name="meter orders")
             self.leading.set()
             try:
@@ -89,16 +91,20 @@ class Leader:
                 await asyncio.gather(running, return_exceptions=True)
 
     async def _round(self, actor: Actor, control: MeterControl) -> None:
-        self._intake.news.clear()
         async with self._unit(actor) as ctx:
-            for order in await orders.new_orders(ctx, control.waiting):
+            for order in await new_orders(ctx, control.waiting):
                 self._take(control, order)
         await self._flush()
         while await self._work_off(actor, control) == BATCH:
             pass
+        await self._news(POLL)
+
+    async def _news(self, seconds: float) -> None:
+        """Wait until something of this process waits for us, or so long."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL):
+            async with asyncio.timeout(seconds):
                 await self._intake.news.wait()
+        self._intake.news.clear()
 
     def _take(self, control: MeterControl, order: MeterOrder) -> None:
         try:
@@ -120,7 +126,7 @@ class Leader:
                 for event in events:
                     control.observe(event)
                 written = dict(self._changed)
-                await orders.keep(ctx, written.values())
+                await keep(ctx, written.values())
             self._forget(written)
         return len(events)
 
@@ -132,7 +138,7 @@ class Leader:
                 return
             try:
                 async with self._unit(self._actor) as ctx:
-                    await orders.keep(ctx, written.values())
+                    await keep(ctx, written.values())
             except (SQLAlchemyError, OSError) as error:
                 raise Unavailable("the database does not answer") from error
             self._forget(written)

@@ -98,6 +98,8 @@ async def central(
         plugin = module.hub_plugin()
         manager.register(module, plugin.name)
         plugins[plugin.name] = plugin
+        for resource in plugin.resources:
+            resource.plugin = plugin.name
     settings = _settings(tmp_path)
     settings.plugin = busbar_settings
     hub = Hub(settings, Role.CENTRAL, plugins, manager)
