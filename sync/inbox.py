@@ -36,6 +36,7 @@ class Inbox:
         self._records: deque[tuple[int, Record]] = deque()
         self._weight = self._ticket = 0
         self._woken = self._closed = self._touched = False
+        self._enough = 0
         self._urgent = 0  # ticket up to which somebody waits
         self._gap: Gap | None = None
         self._lost_records = 0
@@ -45,6 +46,7 @@ class Inbox:
     def put(self, stream: Stream, item: Item) -> None:
         """Queue; never blocks."""
         with self._changed:
+            idle = not self._ready()
             self._ticket += 1
             if isinstance(item, ReadingBatch):
                 self._readings.append((self._ticket, stream, item))
@@ -57,7 +59,8 @@ class Inbox:
                 if len(self._records) > self._max_records:
                     self._records.popleft()
                     self._lost_records += 1
-            self._changed.notify()
+            if idle or self.rows >= self._enough:  # waking the writer costs more than queueing
+                self._changed.notify()
 
     def _let_go(self) -> None:
         _, _, batch = self._readings.popleft()
@@ -78,6 +81,7 @@ class Inbox:
     def gather(self, period: float, enough: int) -> bool:
         """Wait for `enough` readings, or for `period` s behind the first item; False: closed."""
         with self._changed:
+            self._enough = enough
             while not (self._ready() or self._pressing()):
                 self._changed.wait()
             end = time.monotonic() + period

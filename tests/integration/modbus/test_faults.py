@@ -218,13 +218,13 @@ async def test_late_answers_on_a_link_without_transactions_never_swap_values(rog
     """Every answer comes after the first time-out; blocks have one length and differ in content."""
 
     def reply(request):
-        return 0.26, rtu(request, int.from_bytes(request[2:4], "big"))
+        return 0.6, rtu(request, int.from_bytes(request[2:4], "big"))
 
     rogue.reply = reply
     config = channel(
         "modbus-rtu-over-tcp",
         port=rogue.port,
-        request_timeout=0.2,
+        request_timeout=0.5,
         devices=[{"name": "m", "gap": 0, "retries": 2}],
     )
     wanted = points(config, *words(10, 20, 30))

@@ -50,8 +50,10 @@ async def fetch(client: AsyncModbusTcpClient, spec: PointSpec, unit: int) -> Any
         read_bits = client.read_coils if table == "co" else client.read_discrete_inputs
         return float((await read_bits(int(index), count=1, device_id=unit)).bits[0])
     read = client.read_holding_registers if table == "hr" else client.read_input_registers
-    kind = client.DATATYPE[spec.type.upper()]
-    answer = await read(int(index), count=kind.value[1], device_id=unit)
+    name, _, length = spec.type.partition(":")
+    kind = client.DATATYPE[name.upper()]
+    count = (int(length) + 1) // 2 if length else kind.value[1]
+    answer = await read(int(index), count=count, device_id=unit)
     assert not answer.isError(), f"{spec.name} at {spec.address}: {answer}"
     return client.convert_from_registers(answer.registers, kind, word_order=spec.word_order)
 
