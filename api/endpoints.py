@@ -17,7 +17,7 @@ from api.request import (
     respond,
 )
 from api.state import STATE
-from hub import Endpoint, Plugin, Scope
+from hub import Endpoint, Plugin, RawRequest, Scope
 
 
 def path_of(plugin: Plugin, endpoint: Endpoint) -> str:
@@ -47,6 +47,10 @@ def handler(endpoint: Endpoint) -> Any:
         if sign.body is not None:
             data = await raw_body(request, state.options.max_body)
             arguments["body"] = decode(request, data, sign.body)
+        elif "raw" in sign.arguments:
+            data = await raw_body(request, state.options.max_body)
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            arguments["raw"] = RawRequest(body=data, headers=headers)
         if actor and endpoint.scope is Scope.TENANT:
             unit = state.unit(actor, caller(request))
         else:

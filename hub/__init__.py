@@ -41,7 +41,7 @@ from hub.contract.driver import (
     Result,
     Session,
 )
-from hub.contract.endpoint import Endpoint, Room, Scope, action, query, room
+from hub.contract.endpoint import Endpoint, RawRequest, Room, Scope, action, query, room
 from hub.contract.errors import (
     AuthError,
     BadRequest,
@@ -95,6 +95,16 @@ from hub.contract.journal import (
     SwitchTold,
 )
 from hub.contract.measurements import Measurement, ReadingType, measurements
+from hub.contract.meters import (
+    Inflow,
+    MeterDirectory,
+    MeterOrder,
+    MeterOrderKind,
+    MeterOrders,
+    MeterOrderState,
+    MeterPoint,
+    MeterProgress,
+)
 from hub.contract.orders import (
     AnyOrder,
     Condition,
@@ -120,8 +130,11 @@ from hub.contract.services import (
     DIRECTORY,
     DSN,
     HTTP,
+    INFLOW,
     JOBS,
     JOURNAL,
+    METER_ORDERS,
+    METERS,
     NEWS,
     ORDERS,
     REPLAYER,
@@ -168,9 +181,12 @@ __all__ = [
     "DSN",
     "GOOD",
     "HTTP",
+    "INFLOW",
     "JOBS",
     "JOURNAL",
     "LOST",
+    "METERS",
+    "METER_ORDERS",
     "NEWS",
     "ORDERS",
     "REPLAYER",
@@ -231,6 +247,7 @@ __all__ = [
     "HttpClient",
     "HubError",
     "Id",
+    "Inflow",
     "Instant",
     "Invalid",
     "Job",
@@ -252,6 +269,13 @@ __all__ = [
     "MaskAlarms",
     "Measured",
     "Measurement",
+    "MeterDirectory",
+    "MeterOrder",
+    "MeterOrderKind",
+    "MeterOrderState",
+    "MeterOrders",
+    "MeterPoint",
+    "MeterProgress",
     "MicroPrice",
     "Minor",
     "Name",
@@ -277,6 +301,7 @@ __all__ = [
     "ProtocolError",
     "Queue",
     "Rate",
+    "RawRequest",
     "ReadingBatch",
     "ReadingStore",
     "ReadingType",

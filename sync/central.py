@@ -9,13 +9,14 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from hub import Forbidden, Unavailable
+from hub import INFLOW, Forbidden, Unavailable
 from hub.kernel.app import DIRECTORY, NEWS, ORDERS, STORE, UNIT, Hub
 from hub.kernel.database import DATABASE, SYSTEM, Database
 from hub.kernel.run import plugin_settings
 
 from .endpoint import Endpoint
 from .gateways import enrol
+from .inflow import StoreInflow
 from .ingest import Ingest
 from .orders import LinkEndpoint, OrderBook
 from .settings import SyncSettings
@@ -40,6 +41,7 @@ async def ingesting(hub: Hub) -> AsyncIterator[None]:
     ingest = Ingest(database.pool, store, hub.get(DIRECTORY))
     async with store.running():
         hub.provide(STORE, store)
+        hub.provide(INFLOW, StoreInflow(store))
         owners = Owners(database)
         hub.routes.append(Endpoint(database.pool, ingest, owners.of).route())
         link = LinkEndpoint(database.pool, hub.get(NEWS), hub.get(UNIT), owners.of)

@@ -234,14 +234,14 @@ def sniff(
     """
     import msgspec
 
-    from drivers.dnp3.pcap import packets
+    from drivers.capture import packets
     from drivers.dnp3.sniff import sniff as decode
     from hub import HubError
 
     faults: list[tuple[int, str]] = []
     seen = 0
     try:
-        for message in decode(packets(file), faults):
+        for message in decode(packets(file.read_bytes()), faults):
             seen += 1
             text = msgspec.json.encode(message).decode() if as_json else _fragment(message)
             sys.stdout.write(text + "\n")

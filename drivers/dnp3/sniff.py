@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from drivers.capture import Chunk, Packet, TcpOrder
 from hub import ProtocolError
 
 from .codec import files
@@ -16,7 +17,6 @@ from .codec.link import Frame, FrameParser, Primary
 from .codec.objects import Form
 from .codec.transport import Reassembler
 from .codec.values import columns, indexes, octets
-from .pcap import Packet, TcpOrder
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ def sniff(packets: Iterable[Packet], faults: list[tuple[int, str]]) -> Iterator[
     """All fragments of a capture in order; what was skipped below them goes to `faults`."""
     streams: dict[tuple[Any, ...], _Stream] = {}
     for packet in packets:
-        key = packet.source, packet.dest
+        key = packet.source, packet.target
         stream = streams.get(key)
         if stream is None:
             stream = streams[key] = _Stream(faults)
@@ -62,7 +62,6 @@ class _Stream:
     def __init__(self, faults: list[tuple[int, str]]) -> None:
         self._faults = faults
         self._frame = 0
-        self._last: Packet | None = None
         self._order = TcpOrder()
         self._parser = FrameParser(self._fault)
         self._partial: dict[tuple[int, int], Reassembler] = {}
@@ -71,22 +70,20 @@ class _Stream:
         self._faults.append((self._frame, text))
 
     def feed(self, packet: Packet) -> Iterator[Message]:
-        self._frame = packet.number
-        if packet.sequence is None:
-            self._parser = FrameParser(self._fault)
-            data = packet.payload
-        else:
-            data = self._order.feed(packet)
-        self._last = packet
-        yield from self._read(packet, data)
+        for chunk in self._order.feed(packet):
+            yield from self._read(chunk)
 
     def finish(self) -> Iterator[Message]:
         """What came behind a gap and was still held back."""
-        if self._last is not None:
-            yield from self._read(self._last, self._order.flush())
+        for chunk in self._order.flush():
+            yield from self._read(chunk)
 
-    def _read(self, packet: Packet, data: bytes) -> Iterator[Message]:
-        for frame in self._parser.feed(data):
+    def _read(self, chunk: Chunk) -> Iterator[Message]:
+        packet = chunk.packet
+        self._frame = packet.number
+        if chunk.fresh:
+            self._parser = FrameParser(self._fault)
+        for frame in self._parser.feed(chunk.data):
             fragment = self._assemble(frame)
             if fragment is not None:
                 message = self._message(packet, frame, fragment)
@@ -113,7 +110,7 @@ class _Stream:
         control, iin = fragment.control, fragment.iin
         return Message(
             frame=packet.number,
-            time=packet.time,
+            time=packet.time / 1e6,
             source=frame.source,
             destination=frame.dest,
             function=fragment.function,

@@ -1,14 +1,15 @@
 """What a packet capture holds of MMS and GOOSE, one record a PDU."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from drivers import capture
 from hub import HubError, LinkError, ProtocolError
 
-from . import ber, goose, pcap, transport, upper
+from . import ber, goose, transport, upper
 from .goose import GooseMessage
 from .mms import data, files, pdu, services
 from .mms.data import Value
@@ -56,43 +57,52 @@ Record = MmsRecord | GooseRecord | Fault
 
 def records(raw: bytes, port: int = 102) -> Iterator[Record]:
     """All MMS PDUs on `port`, GOOSE frames and faults of a capture, in order."""
-    streams = pcap.Reassembly()
-    framers: dict[tuple[object, object], transport.Framer] = {}
-    for packet in pcap.packets(raw):
-        if packet.link == pcap.ETHERNET and goose.payload(packet.data):
-            if record := _goose(packet):
+    flows: dict[tuple[object, object], _Flow] = {}
+    for frame in capture.frames(raw):
+        if frame.link == capture.ETHERNET and goose.payload(frame.data):
+            if record := _goose(frame):
                 yield record
             continue
-        part = pcap.segment(packet)
-        if part is None or port not in {part.source[1], part.destination[1]}:
+        packet = capture.packet(frame)
+        if packet is None or packet.sequence is None:
             continue
-        key = part.source, part.destination
-        if part.flags & 0x02:
-            framers.pop(key, None)
-        chunk = streams.add(part)
-        if not chunk:
-            continue
-        framer = framers.setdefault(key, transport.Framer())
-        try:
-            messages = framer.feed(chunk)
-        except ProtocolError as error:
-            framers[key] = transport.Framer()
-            yield Fault(packet.number, packet.time, str(error))
-            continue
-        for kind, message in messages:
-            if kind == transport.DT:
-                yield from _mms(packet, part, message)
+        if port in {packet.source[1], packet.target[1]}:
+            flow = flows.setdefault((packet.source, packet.target), _Flow())
+            yield from flow.read(flow.order.feed(packet))
+    for flow in flows.values():
+        yield from flow.read(flow.order.flush())
 
 
-def _goose(packet: pcap.Packet) -> Record | None:
+class _Flow:
+    """One direction of a connection."""
+
+    def __init__(self) -> None:
+        self.order, self._framer = capture.TcpOrder(), transport.Framer()
+
+    def read(self, chunks: Iterable[capture.Chunk]) -> Iterator[Record]:
+        for packet, octets, fresh in chunks:
+            if fresh:
+                self._framer = transport.Framer()
+            try:
+                messages = self._framer.feed(octets)
+            except ProtocolError as error:
+                self._framer = transport.Framer()
+                yield Fault(packet.number, packet.time, str(error))
+                continue
+            for kind, message in messages:
+                if kind == transport.DT:
+                    yield from _mms(packet, message)
+
+
+def _goose(frame: capture.Frame) -> Record | None:
     try:
-        message = goose.decode(packet.data)
+        message = goose.decode(frame.data)
     except ProtocolError as error:
-        return Fault(packet.number, packet.time, str(error))
-    return GooseRecord(packet.number, packet.time, message) if message else None
+        return Fault(frame.number, frame.time, str(error))
+    return GooseRecord(frame.number, frame.time, message) if message else None
 
 
-def _mms(packet: pcap.Packet, part: pcap.Segment, message: bytes) -> Iterator[Record]:
+def _mms(packet: capture.Packet, message: bytes) -> Iterator[Record]:
     try:
         span = mms_span(message)
         if span is None:
@@ -105,20 +115,13 @@ def _mms(packet: pcap.Packet, part: pcap.Segment, message: bytes) -> Iterator[Re
     yield MmsRecord(
         frame=packet.number,
         time=packet.time,
-        source=_address(part.source),
-        destination=_address(part.destination),
+        source=capture.place(packet.source),
+        destination=capture.place(packet.target),
         kind=pdu.KINDS[found.kind],
         invoke=found.invoke,
         service=_service(found),
         **facts,
     )
-
-
-def _address(endpoint: tuple[bytes, int]) -> str:
-    raw, port = endpoint
-    if len(raw) == 4:
-        return f"{'.'.join(map(str, raw))}:{port}"
-    return f"[{raw.hex(':', 2)}]:{port}"
 
 
 def _service(found: Pdu) -> str:

@@ -191,6 +191,7 @@ def sniff(
 
     from drivers.modbus.sniff import Sniffed
     from drivers.modbus.sniff import sniff as messages
+    from hub import ProtocolError
 
     def line(message: Sniffed) -> str:
         words = to_builtins(message.meaning)
@@ -205,6 +206,6 @@ def sniff(
         for message in messages(file, port):
             flat = to_builtins(message)
             _emit(flat | flat.pop("meaning"), as_json, line(message))
-    except ValueError as fault:
-        typer.echo(str(fault), err=True)
+    except ProtocolError as fault:
+        typer.echo(f"{file}: {fault}", err=True)
         raise typer.Exit(1) from None

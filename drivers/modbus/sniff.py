@@ -6,8 +6,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from drivers.capture import Packet, chunks, packets, place
 from drivers.modbus import dissect
-from drivers.modbus.pcap import Segment, segments
 
 HEADER = 7
 _OPEN = 256  # requests that may wait for their response
@@ -47,13 +47,19 @@ def sniff(path: Path, port: int = 502) -> Iterator[Sniffed]:
     """All Modbus PDUs to and from `port`; what is not Modbus on that port is passed over."""
     streams: dict[tuple[tuple[str, int], tuple[str, int]], _Stream] = {}
     waiting: dict[_Key, Sniffed] = {}
-    for segment in segments(path, port):
-        stream = streams.setdefault((segment.source, segment.target), _Stream())
-        if segment.fresh:
+    found = (
+        packet
+        for packet in packets(path.read_bytes())
+        if packet.sequence is not None and port in {packet.source[1], packet.target[1]}
+    )
+    for chunk in chunks(found):
+        source, target = chunk.packet.source, chunk.packet.target
+        stream = streams.setdefault((source, target), _Stream())
+        if chunk.fresh:
             stream.buffer.clear()
-        stream.buffer += segment.data
+        stream.buffer += chunk.data
         for header, pdu in _frames(stream.buffer):
-            yield _sniffed(segment, header, pdu, segment.target[1] == port, waiting)
+            yield _sniffed(chunk.packet, header, pdu, target[1] == port, waiting)
 
 
 def _frames(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
@@ -70,10 +76,10 @@ def _frames(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _sniffed(
-    segment: Segment, header: bytes, pdu: bytes, asking: bool, waiting: dict[_Key, Sniffed]
+    packet: Packet, header: bytes, pdu: bytes, asking: bool, waiting: dict[_Key, Sniffed]
 ) -> Sniffed:
     transaction, unit, function = int.from_bytes(header[:2], "big"), header[6], pdu[0] & 0x7F
-    client, server = segment.source, segment.target
+    client, server = packet.source, packet.target
     asked: Sniffed | None = None
     if not asking:
         client, server = server, client
@@ -82,10 +88,10 @@ def _sniffed(
         dissect.request(pdu) if asking else dissect.response(pdu, asked.meaning if asked else None)
     )
     found = Sniffed(
-        frame=segment.number,
-        time=segment.time,
-        source=_place(segment.source),
-        target=_place(segment.target),
+        frame=packet.number,
+        time=packet.time,
+        source=place(packet.source),
+        target=place(packet.target),
         kind="request" if asking else "response",
         transaction=transaction,
         unit=unit,
@@ -93,15 +99,10 @@ def _sniffed(
         name=dissect.NAMES.get(function, f"function {function}"),
         meaning=meaning,
         request=asked.frame if asked else None,
-        delay_ms=(segment.time - asked.time) / 1000 if asked else None,
+        delay_ms=(packet.time - asked.time) / 1000 if asked else None,
     )
     if asking:
         if len(waiting) >= _OPEN:
             del waiting[next(iter(waiting))]
         waiting[client, server, transaction, unit, function] = found
     return found
-
-
-def _place(address: tuple[str, int]) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

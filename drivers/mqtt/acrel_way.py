@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from hub import MeterOrder
+from hub import MeterOrderKind as Kind
+
 from .acrel import command_topic, order_body, stamp
-from .control import Kind, MeterOrder
 from .dialect import Publication
 
 _FIELDS: dict[Kind, tuple[str, int | None]] = {
@@ -43,9 +45,7 @@ class AcrelWay:
         if station is None:
             return f"meter {order.meter!r} has no station"
         now = self._clock()
-        name, fixed = _FIELDS[order.kind]
-        wanted = fixed if fixed is not None else order.value
-        body = None if wanted is None else order_body(name, wanted, now)
+        body = body_of(order, now)
         if body is None:
             return f"no {order.kind} of {order.value!r}"
         if self._send_command_id:
@@ -58,3 +58,10 @@ class AcrelWay:
             )
         )
         return None
+
+
+def body_of(order: MeterOrder, now: int) -> dict[str, object] | None:
+    """The JSON of an order, or None when it has no such value."""
+    name, fixed = _FIELDS[order.kind]
+    wanted = fixed if fixed is not None else order.value
+    return None if wanted is None else order_body(name, wanted, now)

@@ -1,23 +1,21 @@
 """Orders to meters, followed until it is known what became of them.
 
-    requested ──▶ sent ──▶ confirmed
-        │           ├────▶ failed
-        └▶ failed   └────▶ timeout ──▶ confirmed (late)
-
 An order is confirmed by what the meter says, never by the fact that it was sent. It is tried again
 while nothing is heard, then by the other ways, and never after it has expired.
 """
 
 import asyncio
 import contextlib
-import enum
 import heapq
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Protocol
+from typing import Protocol
 
-from msgspec import Meta, Struct, structs
+from msgspec import structs
 
-from hub import Conflict, Invalid, LinkError, NoResponse, Unavailable
+from hub import Conflict, Invalid, LinkError, MeterOrder, NoResponse, Unavailable
+from hub import MeterOrderKind as Kind
+from hub import MeterOrderState as State
+from hub import MeterProgress as Progress
 
 from .acrel_events import Confirm, DisconnectConfirm, Event, ReconnectConfirm, StatusChange
 from .rows import read_time
@@ -25,56 +23,6 @@ from .rows import read_time
 SECOND = 1_000_000
 KEEP = 100_000  # orders that are remembered
 STALE = 60 * SECOND  # a state said so long before the order was sent confirms nothing
-
-
-class Kind(enum.StrEnum):
-    DISCONNECT = "disconnect"
-    RECONNECT = "reconnect"
-    SET_TARIFF = "set_tariff"
-    SET_POWER_LIMIT = "set_power_limit"
-
-
-class State(enum.StrEnum):
-    REQUESTED = "requested"
-    SENT = "sent"
-    CONFIRMED = "confirmed"
-    FAILED = "failed"
-    TIMEOUT = "timeout"
-
-    @property
-    def open(self) -> bool:
-        return self in {State.REQUESTED, State.SENT}
-
-
-class MeterOrder(Struct, frozen=True, kw_only=True):
-    """id: the caller's; asking again with it changes nothing. value: tariff id, or W.
-
-    expires: µs since 1970 UTC.
-    """
-
-    id: Annotated[str, Meta(min_length=1)]
-    meter: str
-    kind: Kind
-    expires: int
-    value: str | float | None = None
-    actor: str = ""
-
-
-class Progress(Struct, frozen=True, kw_only=True):
-    """Where an order stands. late: confirmed after time-out.
-
-    asked, sent (first time), changed: µs since 1970 UTC.
-    """
-
-    order: MeterOrder
-    asked: int = 0
-    state: State = State.REQUESTED
-    attempts: int = 0
-    way: str = ""
-    sent: int | None = None
-    changed: int = 0
-    late: bool = False
-    detail: str = ""
 
 
 class Way(Protocol):
@@ -130,9 +78,9 @@ class MeterControl:
             if known.order != order:
                 raise Conflict(f"order {order.id!r} was another one")
             return known
-        _check(order)
+        check_order(order)
         for other in self._open.get(order.meter, ()):
-            if _clash(self._known[other].order.kind, order.kind):
+            if clash(self._known[other].order.kind, order.kind):
                 raise Conflict(f"meter {order.meter} is busy with order {other!r}")
         progress = self._put(Progress(order=order, asked=self._clock()))
         self._plan(progress.asked, order.id)
@@ -149,6 +97,11 @@ class MeterControl:
 
     def state(self, identifier: str) -> Progress | None:
         return self._known.get(identifier)
+
+    @property
+    def waiting(self) -> list[str]:
+        """Orders that are open."""
+        return [ident for mine in self._open.values() for ident in mine]
 
     def observe(self, event: Event) -> list[Progress]:
         """What a meter says of itself: settles the orders that it answers."""
@@ -261,7 +214,10 @@ class MeterControl:
 
     def _verdict(self, progress: Progress, event: Event) -> tuple[State, str] | None:
         """What the event means for this order, None when nothing."""
-        if progress.sent is None or progress.state in {State.CONFIRMED, State.FAILED}:
+        if progress.sent is None or progress.state in {
+            State.CONFIRMED,
+            State.FAILED,
+        }:
             return None
         time, _ = read_time(event.timestamp, self._clock())
         if time < progress.sent - STALE:
@@ -269,7 +225,10 @@ class MeterControl:
         kind, value = progress.order.kind, progress.order.value
         match event:
             case StatusChange(new_status=status, tariff_id=tariff, limit_w=limit):
-                told = {Kind.SET_TARIFF: tariff, Kind.SET_POWER_LIMIT: limit}.get(kind)
+                told = {
+                    Kind.SET_TARIFF: tariff,
+                    Kind.SET_POWER_LIMIT: limit,
+                }.get(kind)
                 if (kind, status) in _STATES or (told is not None and told == value):
                     return State.CONFIRMED, f"status {status}"
             case DisconnectConfirm() | ReconnectConfirm():
@@ -322,7 +281,7 @@ _CONFIRMS: dict[type, Kind] = {
 _SWITCHES = {Kind.DISCONNECT, Kind.RECONNECT}
 
 
-def _clash(one: Kind, other: Kind) -> bool:
+def clash(one: Kind, other: Kind) -> bool:
     return one is other or {one, other} <= _SWITCHES
 
 
@@ -330,7 +289,7 @@ def _confirmed(event: Confirm) -> tuple[State, str]:
     return (State.CONFIRMED if event.result == "success" else State.FAILED), event.message
 
 
-def _check(order: MeterOrder) -> None:
+def check_order(order: MeterOrder) -> None:
     if order.kind is Kind.SET_TARIFF and not isinstance(order.value, str):
         raise Invalid("a tariff order names the tariff")
     if order.kind is Kind.SET_POWER_LIMIT and (

@@ -1,7 +1,8 @@
 """Endpoints that are not rows: typed functions with a path, and rooms of live values.
 
 What a function may ask for, by name: `ctx`, `row` (of a Resource), `params` (a struct filled from
-the query string), `body` (a struct decoded from JSON), and each `{name}` of its path.
+the query string), `body` (a struct decoded from JSON), `raw` (a `RawRequest`, in place of a body),
+and each `{name}` of its path.
 """
 
 import enum
@@ -23,6 +24,14 @@ class Scope(enum.Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RawRequest:
+    """A request as it came, for what is signed. headers: names in lower case."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Signature:
     """What a handler takes and gives, read from its annotations."""
 
@@ -39,8 +48,8 @@ def signature(handler: Handler, path: str = "", own: tuple[str, ...] = ()) -> Si
     arguments = tuple(inspect.signature(handler).parameters)
     places = {name: hints.get(name, str) for name in _PLACE.findall(path)}
     for name in arguments:
-        if name not in {"ctx", "body", "params", *own, *places}:
-            raise TypeError(f"{handler.__qualname__}: who gives {name!r}? Known: ctx, body, params")
+        if name not in {"ctx", "body", "raw", "params", *own, *places}:
+            raise TypeError(f"{handler.__qualname__}: who gives {name!r}? ctx, body, raw, params")
     if missing := set(places) - set(arguments):
         raise TypeError(f"{handler.__qualname__} takes no {', '.join(sorted(missing))} of its path")
     return Signature(

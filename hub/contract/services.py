@@ -6,6 +6,7 @@ from .http import HTTP
 from .jobs import JOBS
 from .journal import Journal
 from .key import Key
+from .meters import Inflow, MeterDirectory, MeterOrders
 from .orders import Orders
 from .signals import Signals
 from .telemetry import News, PointDirectory, ReadingStore
@@ -15,8 +16,11 @@ __all__ = [
     "DIRECTORY",
     "DSN",
     "HTTP",
+    "INFLOW",
     "JOBS",
     "JOURNAL",
+    "METERS",
+    "METER_ORDERS",
     "NEWS",
     "ORDERS",
     "REPLAYER",
@@ -32,6 +36,9 @@ STORE = Key[ReadingStore]("readings")
 NEWS = Key[News]("news")
 ORDERS = Key[Orders]("orders to gateways")
 DIRECTORY = Key[PointDirectory]("points")
+METERS = Key[MeterDirectory]("meters")
+METER_ORDERS = Key[MeterOrders]("orders to meters")
+INFLOW = Key[Inflow]("readings from outside")
 UNIT = Key[UnitOfWork]("unit of work")
 SIGNALS = Key[Signals]("signals")
 VAULT = Key[Vault]("vault")

@@ -106,13 +106,25 @@ def clock() -> FrozenClock:
     return FrozenClock()
 
 
+@pytest.fixture
+def busbar_settings() -> dict[str, dict[str, Any]]:
+    """Tables `[plugin.<name>]`."""
+    return {}
+
+
 @pytest_asyncio.fixture
 async def central(
-    migrated: str, busbar_modules: tuple[str, ...], clock: FrozenClock, tmp_path: Path
+    migrated: str,
+    busbar_modules: tuple[str, ...],
+    busbar_settings: dict[str, dict[str, Any]],
+    clock: FrozenClock,
+    tmp_path: Path,
 ) -> AsyncIterator[Any]:
     """A running hub at the centre: `central.get(UNIT)(actor)` opens a unit of work."""
     plugins, manager = load(modules=busbar_modules, installed=False)
-    hub = Hub(_settings(tmp_path), Role.CENTRAL, plugins, manager)
+    settings = _settings(tmp_path)
+    settings.plugin = busbar_settings
+    hub = Hub(settings, Role.CENTRAL, plugins, manager)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(foundation(hub, migrated, size=4, clock=clock))
         for name in plugins:

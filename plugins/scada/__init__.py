@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from hub import DIRECTORY, Plugin, Resource, hookimpl
+from hub import DIRECTORY, METERS, Plugin, Resource, hookimpl
 
 from .alarm_models import AlarmEntry, AlarmRow
 from .alarm_views import follow_alarms
@@ -16,6 +16,7 @@ from .directory import Directory
 from .events import EVENTS
 from .gateways import gateway_moved
 from .maintenance import device_maintenance, station_maintenance
+from .meters import Meters
 from .models import DataPoint, Device, Station, StationLink
 from .readings import aggregate, history, live, watch
 from .readings_export import export_readings
@@ -73,7 +74,7 @@ def hub_plugin() -> Plugin:
             "scada.readings.read": "See measured values",
             "scada.alarms.force_close": "Close alarms whose condition is still there",
         },
-        providers={DIRECTORY: Directory()},
+        providers={DIRECTORY: Directory(), METERS: Meters()},
         migrations=Path(__file__).parent / "migrations",
         locale=Path(__file__).parent / "locale",
     )

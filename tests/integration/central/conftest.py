@@ -1,10 +1,18 @@
 """The fixtures that ship for authors of plugins, used on our own."""
 
 from api.testing import client, sign_in
-from hub.testing.pytest_plugin import busbar_modules, busbar_template, central, clock, migrated
+from hub.testing.pytest_plugin import (
+    busbar_modules,
+    busbar_settings,
+    busbar_template,
+    central,
+    clock,
+    migrated,
+)
 
 __all__ = [
     "busbar_modules",
+    "busbar_settings",
     "busbar_template",
     "central",
     "client",

@@ -111,7 +111,7 @@ def test_sniff_of_something_else_is_code_1(tmp_path: Path) -> None:
     file.write_bytes(b"hello")
     code, _, errors = run("sniff", str(file))
     assert code == 1
-    assert "not a capture" in errors
+    assert "neither a pcap nor a pcapng capture" in errors
 
 
 async def test_the_simulator_moves_and_counts() -> None:

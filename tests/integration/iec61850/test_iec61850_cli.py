@@ -94,7 +94,7 @@ def test_sniff_shows_a_capture(shared: Path, tmp_path: Path) -> None:
     assert "GOOSE AA1C1Q05A1LD0/LLN0$GO$gcb_A" in run("sniff", str(capture))
     other = tmp_path / "text.pcap"
     other.write_text("no capture")
-    assert "neither pcap nor pcapng" in run("sniff", str(other), code=1)
+    assert "neither a pcap nor a pcapng" in run("sniff", str(other), code=1)
 
 
 def test_the_configurations_of_the_readme_are_read() -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU
 
+from drivers.capture import chunks, packets
 from drivers.modbus.driver import ModbusDriver
-from drivers.modbus.pcap import segments
 from hub import LOST, Flag, LinkError, NoResponse, Validity, quality
 
 from .conftest import Recorder, Rogue, answer, channel, holding, points, words
@@ -234,7 +234,7 @@ async def test_late_answers_on_a_link_without_transactions_never_swap_values(rog
 
 
 def server_bytes(capture: Path) -> list[bytes]:
-    return [part.data for part in segments(capture, 502) if part.source[1] == 502]
+    return [c.data for c in chunks(packets(capture.read_bytes())) if c.packet.source[1] == 502]
 
 
 @pytest.mark.parametrize(

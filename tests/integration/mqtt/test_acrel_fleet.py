@@ -12,10 +12,13 @@ import pytest
 from drivers import mqtt
 from drivers.mqtt.acrel_events import Event, read_event
 from drivers.mqtt.acrel_way import AcrelWay
-from drivers.mqtt.control import Kind, MeterControl, MeterOrder, Progress, State
+from drivers.mqtt.control import MeterControl
 from drivers.mqtt.dialect import Publication
 from drivers.mqtt.session import MqttSession
-from hub import Command, LinkError, Outcome, Point
+from hub import Command, LinkError, MeterOrder, Outcome, Point
+from hub import MeterOrderKind as Kind
+from hub import MeterOrderState as State
+from hub import MeterProgress as Progress
 from hub.kernel.channels import decode
 from hub.kernel.profiles import Profiles
 from simulators.acrel import Fleet, broker

@@ -11,6 +11,7 @@ import pytest
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException, ModbusIOException
 
+from drivers.capture import packets
 from hub import PointSpec
 from hub.kernel.profiles import Profile, Profiles
 from simulators.electrical import Energies, Meter, generating
@@ -194,21 +195,9 @@ async def test_a_foreign_protocol_is_shown_the_door(server: Server, frame: str) 
     client.close()
 
 
-def payloads(capture: bytes) -> list[bytes]:
-    """TCP payloads of an Ethernet capture in the classic pcap format."""
-    found, at = [], 24
-    while at < len(capture):
-        size = int.from_bytes(capture[at + 8 : at + 12], "little")
-        ip = capture[at + 16 + 14 : at + 16 + size]
-        tcp = ip[(ip[0] & 15) * 4 : int.from_bytes(ip[2:4], "big")]
-        if payload := tcp[(tcp[12] >> 4) * 4 :]:
-            found.append(payload)
-        at += 16 + size
-    return found
-
-
 async def test_fuzzed_traffic_leaves_the_server_sound(server: Server, shared: Path) -> None:
-    frames = payloads((shared / "data/pcaps/modbus/zeek/fuzz-72.pcap").read_bytes())
+    capture = (shared / "data/pcaps/modbus/zeek/fuzz-72.pcap").read_bytes()
+    frames = [p.payload for p in packets(capture) if p.sequence is not None and p.payload]
     assert len(frames) >= 10
     for frame in frames:
         reader, writer = await asyncio.open_connection(server.host, server.port)

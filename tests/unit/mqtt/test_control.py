@@ -10,8 +10,11 @@ import pytest
 from msgspec import structs
 
 from drivers.mqtt.acrel_events import DisconnectConfirm, Event, ReconnectConfirm, StatusChange
-from drivers.mqtt.control import Kind, MeterControl, MeterOrder, Progress, State
-from hub import Conflict, Invalid, LinkError, NoResponse
+from drivers.mqtt.control import MeterControl
+from hub import Conflict, Invalid, LinkError, MeterOrder, NoResponse
+from hub import MeterOrderKind as Kind
+from hub import MeterOrderState as State
+from hub import MeterProgress as Progress
 
 WAIT = 0.06
 
@@ -85,7 +88,11 @@ async def test_an_order_is_confirmed_by_the_meters_state_only() -> None:
         assert control.observe(status("disconnected", meter="A2")) == []
         assert [p.state for p in control.observe(status("disconnected"))] == [State.CONFIRMED]
         assert control.observe(status("disconnected")) == []
-    assert [p.state for p in told] == [State.REQUESTED, State.SENT, State.CONFIRMED]
+    assert [p.state for p in told] == [
+        State.REQUESTED,
+        State.SENT,
+        State.CONFIRMED,
+    ]
     assert len(way.sent) == 1
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drivers.dnp3.pcap import packets
+from drivers.capture import packets
 from drivers.dnp3.sniff import Message, sniff
 
 Object = dict[str, Any]
@@ -169,7 +169,7 @@ def test_every_frame_reads_as_in_wireshark(shared: Path, name: str) -> None:
     with path.with_suffix(".dnp3.tshark.csv").open() as table:
         rows = {int(row["frame.number"]): row for row in csv.DictReader(table)}
     messages: dict[int, list[Message]] = {number: [] for number in rows}
-    for message in sniff(packets(path), []):
+    for message in sniff(packets(path.read_bytes()), []):
         messages[message.frame].append(message)
     for number, row in rows.items():
         differing = compare(row, messages[number])
@@ -266,7 +266,7 @@ def test_every_fragment_reads_as_in_zeek(shared: Path, case: str) -> None:
     ]
     ours = [
         event
-        for message in sniff(packets(base / CASES[case]), [])
+        for message in sniff(packets((base / CASES[case]).read_bytes()), [])
         for event in zeek_events(message)
     ]
     assert ours == expected

@@ -1,5 +1,6 @@
 """Every capture against Wireshark's own decode of the same frames."""
 
+import contextlib
 import csv
 import datetime as dt
 import gzip
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from drivers.iec61850 import pcap, sniff
+from drivers.capture import frames
+from drivers.iec61850 import sniff
 from drivers.iec61850.mms import data, pdu
 from drivers.iec61850.mms.types import Type
 from drivers.iec61850.sniff import Fault, GooseRecord, MmsRecord
+from hub import ProtocolError
 
 MMS = {
     "iti/Sample_File_MMS_and_GOOSE": set(),
@@ -200,13 +203,15 @@ def test_a_capture_cut_anywhere_ends_without_an_invention(shared: Path, name: st
     raw = capture(shared, name)
     whole = [r for r in sniff.records(raw) if not isinstance(r, Fault)]
     for cut in range(25, len(raw), max(1, len(raw) // 7)):
-        part = [r for r in sniff.records(raw[:cut]) if not isinstance(r, Fault)]
+        part = []
+        with contextlib.suppress(ProtocolError):  # that it is cut is told behind what is whole
+            part.extend(r for r in sniff.records(raw[:cut]) if not isinstance(r, Fault))
         assert part == whole[: len(part)]
 
 
 def test_packets_carry_the_times_of_the_capture(shared: Path) -> None:
     rows = list(table(shared, "robidev/iec61850", "mms"))
-    times = {p.number: p.time for p in pcap.packets(capture(shared, "robidev/iec61850"))}
+    times = {p.number: p.time for p in frames(capture(shared, "robidev/iec61850"))}
     for row in rows:
         seconds, fraction = row["frame.time_epoch"].split(".")
         expected = int(seconds) * 1_000_000 + int(fraction[:6])

@@ -1,7 +1,7 @@
 """Packets of real captures, against Wireshark's reading of the same frames."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from drivers.modbus.pcap import segments
+from drivers.capture import Chunk, chunks, packets
 from drivers.mqtt.packet import Dissector, MqttPacket, Type
 from hub import ProtocolError
 
@@ -20,15 +20,20 @@ CAPTURES = [
 ]  # fmt: skip
 
 
+def mqtt(path: Path) -> Iterator[Chunk]:
+    found = packets(path.read_bytes())
+    return chunks(p for p in found if 1883 in {p.source[1], p.target[1]})
+
+
 def dissected(path: Path) -> dict[int, list[MqttPacket]]:
     """Packets by the number of the frame in which they end."""
     found: dict[int, list[MqttPacket]] = {}
     connections: dict[frozenset[tuple[str, int]], Dissector] = {}
-    for segment in segments(path, 1883):
-        peers = frozenset((segment.source, segment.target))
+    for carrier, data, _ in mqtt(path):
+        peers = frozenset((carrier.source, carrier.target))
         dissector = connections.setdefault(peers, Dissector())
-        for packet in dissector.feed(segment.data, str(segment.source)):
-            found.setdefault(segment.number, []).append(packet)
+        for packet in dissector.feed(data, str(carrier.source)):
+            found.setdefault(carrier.number, []).append(packet)
     return found
 
 
@@ -80,7 +85,7 @@ def test_a_capture_reads_as_wireshark_reads_it(shared: Path, name: str) -> None:
 
 def test_a_stream_cut_anywhere_reads_the_same(shared: Path) -> None:
     path = shared / "data" / "pcaps" / "mqtt" / "zeek" / "mqtt.pcap"
-    whole = b"".join(s.data for s in segments(path, 1883) if s.target[1] == 1883)
+    whole = b"".join(c.data for c in mqtt(path) if c.packet.target[1] == 1883)
     expected = list(Dissector().feed(whole))
     for size in (1, 2, 3, 7):
         dissector, found = Dissector(), []

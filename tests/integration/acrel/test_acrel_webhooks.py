@@ -1,0 +1,183 @@
+"""Webhooks over HTTP, down to the table of readings."""
+
+import asyncio
+import datetime as dt
+
+import msgspec
+import psycopg
+import pytest
+
+from drivers.acrel.intake import INTAKE, Source
+from drivers.mqtt.acrel_events import read_event
+from drivers.mqtt.webhooks import signature
+from hub import UNIT
+from tests.integration.acrel.conftest import METER
+from tests.waiting import until
+
+SECRET = b"sixteen characters"
+READING = {"event_type": "meter_reading", "data": {"reading": 15.5, "voltage": 231.2}}
+
+
+@pytest.fixture
+def post(client, clock):
+    """Send an event as the platform does. at: of the body; now: in the header."""
+
+    async def send(event=READING, *, meter=METER, at=None, now=None, name=None, secret=SECRET,
+                   **headers):  # fmt: skip
+        stamp = (now or clock()).isoformat()
+        body = event | {"meter_id": meter, "timestamp": (at or clock()).isoformat()}
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        name = name or event["event_type"].replace("_", "-")
+        headers |= {
+            "X-Acrel-Timestamp": stamp,
+            "X-Acrel-Signature": signature(secret, stamp, data),
+        }
+        answer = await client.post(f"/api/v1/acrel/webhooks/{name}", data=data, headers=headers)
+        return answer.status, await answer.json()
+
+    return send
+
+
+def _stored(dsn: str, series: int) -> list[tuple[float, int]]:
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(
+            "SELECT value, (extract(epoch FROM time) * 1000000)::int8 FROM reading"
+            " WHERE point_id = %s ORDER BY time",
+            (series,),
+        ).fetchall()
+
+
+def _count(dsn: str, table: str, where: str = "true") -> int:
+    with psycopg.connect(dsn) as connection:
+        return (
+            connection.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone() or (0,)
+        )[0]
+
+
+def _happened(dsn: str) -> list[str]:
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute("SELECT type FROM hub_event ORDER BY sequence").fetchall()
+    return [type_ for (type_,) in rows if type_.startswith("meter.")]
+
+
+async def stored(*given):
+    """Off the loop: the table may be locked by what runs on it."""
+    return await asyncio.to_thread(_stored, *given)
+
+
+async def count(*given):
+    return await asyncio.to_thread(_count, *given)
+
+
+async def happened(*given):
+    return await asyncio.to_thread(_happened, *given)
+
+
+async def test_a_reading_becomes_scaled_values_at_its_own_time(post, migrated, series, clock):
+    names = await series()
+    at = clock() - dt.timedelta(hours=3)
+    status, body = await post(at=at)
+    assert (status, body["status"]) == (202, "accepted")
+    assert body["receipt_id"]
+    when = round(at.timestamp() * 1e6)
+    assert await until(lambda: stored(migrated, names["energy"])) == [(15500.0, when)]
+    assert await stored(migrated, names["voltage"]) == [(231.2, when)]
+    assert await stored(migrated, names["relay"]) == []
+    assert await happened(migrated) == ["meter.reading"]
+
+
+async def test_the_same_event_again_is_a_duplicate_and_stored_once(post, migrated, series, clock):
+    names, at = await series(), clock()
+    assert (await post(at=at))[0] == 202
+    assert await post(at=at) == (200, {"status": "duplicate"})
+    assert await post(at=at, now=at + dt.timedelta(seconds=9)) == (200, {"status": "duplicate"})
+    await until(lambda: stored(migrated, names["energy"]))
+    assert len(await stored(migrated, names["energy"])) == 1
+
+
+async def test_what_came_by_mqtt_is_not_taken_again_by_webhook(
+    central, actor, post, migrated, series, clock
+):
+    names, at = await series(), clock()
+    payload = msgspec.json.encode({"timestamp": at.isoformat(), "data": READING["data"]})
+    received = read_event(payload, {"event_type": "meter_reading", "meter_id": METER})
+    async with central.get(UNIT)(actor) as ctx:
+        await central.get(INTAKE).keep(ctx, received, Source.MQTT)
+    assert await post(at=at, **{"X-Acrel-Event-Id": "e-1"}) == (200, {"status": "duplicate"})
+    await until(lambda: stored(migrated, names["energy"]))
+    assert len(await stored(migrated, names["voltage"])) == 1
+    assert await happened(migrated) == ["meter.reading"]
+
+
+async def test_the_platforms_own_id_names_an_event(post, meter):
+    own = {"X-Acrel-Event-Id": "e-7"}
+    assert (await post(**own))[0] == 202
+    other = {"event_type": "meter_reading", "data": {"reading": 16}}
+    assert await post(other, **own) == (200, {"status": "duplicate"})
+
+
+async def test_states_and_alerts_are_values_and_events(post, migrated, series):
+    names = await series()
+    await post({"event_type": "status_change", "new_status": "disconnected", "reason": "remote"})
+    alert = {"event_type": "alert", "alert_type": "over_voltage", "severity": "critical"}
+    await post(alert)
+    await until(
+        lambda: count(migrated, "acrel_receipt", "status = 'processed' HAVING count(*) = 2")
+    )
+    relay = await stored(migrated, names["relay"])
+    assert [value for value, _ in relay] == [0.0]
+    assert await count(migrated, "reading_text", "value = 'over_voltage'") == 1
+    assert sorted(await happened(migrated)) == ["meter.alert", "meter.status_changed"]
+
+
+async def test_an_unknown_meter_is_told_so_and_stored_as_failed(post, migrated, meter):
+    status, body = await post(meter="ACR-9")
+    assert (status, body["status"]) == (202, "unknown_meter")
+    assert (
+        await count(migrated, "acrel_receipt", "status = 'failed' AND error = 'unknown_meter'") == 1
+    )
+    assert await happened(migrated) == ["meter.unknown"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "code"),
+    [
+        ({"secret": b"another secret at all"}, 401, "unauthenticated"),
+        ({"name": "alert"}, 422, None),
+        ({"meter": ""}, 422, None),
+        ({"event": {"event_type": "meter_reading", "data": 5}}, 422, None),
+        ({"event": {"event_type": "meter_reading", "data": {"x": "\0"}}}, 422, None),
+        ({"X-Acrel-Event-Id": "x" * 201}, 422, None),
+    ],
+)
+async def test_what_cannot_be_believed_changes_nothing(post, migrated, meter, wrong, status, code):
+    answered, body = await post(**wrong)
+    assert answered == status, body
+    if code:
+        assert body["error_code"].lower() == code
+    assert await count(migrated, "acrel_receipt") == 0
+
+
+@pytest.mark.parametrize("minutes", [-6, 6])
+async def test_an_old_call_or_one_of_the_future_is_stale(post, migrated, meter, clock, minutes):
+    status, body = await post(now=clock() + dt.timedelta(minutes=minutes))
+    assert (status, body["error_code"].upper()) == (401, "STALE_REQUEST")
+    assert await count(migrated, "acrel_receipt") == 0
+
+
+async def test_only_allowed_addresses_may_call(client, post, central, meter):
+    intake = central.get(INTAKE)
+    other = type(intake.policy).of("sixteen characters", "192.0.2.0/24")
+    intake.policy = other
+    assert (await post())[0] == 403
+    intake.policy = None
+    assert (await post())[0] == 404
+
+
+async def test_receipts_are_for_those_who_may_see_them(client, post, me, sign_in, meter):
+    await post()
+    answer = await client.get("/api/v1/acrel/receipts", headers=me)
+    (found,) = (await answer.json())["items"]
+    assert (found["meter"], found["source"]) == (METER, "webhook")
+    nobody = await sign_in("nothing.at.all")
+    assert (await client.get("/api/v1/acrel/receipts", headers=nobody)).status == 403
