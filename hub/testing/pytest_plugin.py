@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 import pytest_asyncio
@@ -122,8 +123,7 @@ async def central(
 ) -> AsyncIterator[Any]:
     """A running hub at the centre: `central.get(UNIT)(actor)` opens a unit of work."""
     plugins, manager = load(modules=busbar_modules, installed=False)
-    settings = _settings(tmp_path)
-    settings.plugin = busbar_settings
+    settings = msgspec.structs.replace(_settings(tmp_path), plugin=busbar_settings)
     hub = Hub(settings, Role.CENTRAL, plugins, manager)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(foundation(hub, migrated, size=4, clock=clock))

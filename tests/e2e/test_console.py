@@ -81,7 +81,8 @@ def test_whoever_saves_second_is_told_and_overwrites_nothing(visit: Open, site: 
 
 
 def test_script_in_a_name_is_shown_and_not_run(visit: Open, site: Site) -> None:
-    name = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
+    attack = 'window.constructor.constructor("window.pwned=1")()'
+    name = f'North" onmouseover="window.pwned=1" autofocus onfocus="{attack}" {{{{ {attack} }}}}'
     body = {
         "code": "SCRIPT",
         "name": name,
