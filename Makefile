@@ -29,9 +29,11 @@ api/static/index.html: $(SOURCES) | $(VENV)/.ready
 run: setup console
 	$(BIN)/busbar up --simulate
 
+# The browser's driver keeps an event loop of its own, so its tests have a process of their own.
 test: setup console
 	$(NPM) test
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --ignore tests/e2e
+	$(BIN)/python -m pytest tests/e2e
 
 lint: setup
 	$(BIN)/ruff format --check .
