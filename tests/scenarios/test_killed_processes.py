@@ -16,7 +16,7 @@ KILLS, DEVICES, REGISTERS, EVERY = 20, 6, 60, 0.1
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_what_the_buffer_acknowledged_is_stored_exactly_once_and_in_order(
     database: str, tmp_path: Path
 ) -> None:
