@@ -45,14 +45,18 @@ class HttpCarrier:
     """HTTPS, one POST at a time. A link that is only half open shows by the time-outs."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, key: str, patience: float = ANSWER_WITHIN
+        self, session: aiohttp.ClientSession, url: str, key: str, patience: float = 0.0
     ) -> None:
-        self._session, self._url, self._patience = session, url.rstrip("/"), patience
+        self._session, self._url = session, url.rstrip("/")
+        self._patience = patience or ANSWER_WITHIN
         self._headers = {
             "Authorization": f"Bearer {key}", "Content-Type": "application/vnd.msgpack"
         }  # fmt: skip
         self._timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_WITHIN, connect=CONNECT_WITHIN, sock_read=patience
+            total=None,
+            sock_connect=CONNECT_WITHIN,
+            connect=CONNECT_WITHIN,
+            sock_read=self._patience,
         )
 
     async def send(self, stream: Stream, epoch: UUID, frames: Sequence[bytes]) -> Receipt:

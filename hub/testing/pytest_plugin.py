@@ -36,6 +36,7 @@ MODULES = (
     "plugins.scada",
     "plugins.finance",
     "plugins.billing",
+    "drivers.acrel",
     "plugins.events",
     "plugins.jobs",
 )

@@ -29,10 +29,10 @@ async def test_anyone_may_know_title_and_languages_and_no_more(client: Any) -> N
 async def test_each_caller_is_told_what_he_may_use(client: Any, sign_in: SignIn) -> None:
     reader = await sign_in("scada.stations.read")
     known = await _resources(client, reader)
-    assert set(known) == {"scada.stations"}
+    assert set(known) == {"scada.stations", "scada.links"}
     assert known["scada.stations"]["operations"] == ["list", "get"]
     menu = await (await client.get("/api/v1/console/menu", headers=reader)).json()
-    assert [i["key"] for g in menu["items"] for i in g["items"]] == ["scada.stations"]
+    assert [i["key"] for g in menu["items"] for i in g["items"]] == ["scada.stations", "scada.links"]
     writer = await sign_in("scada.*")
     known = await _resources(client, writer)
     assert "delete" in known["scada.stations"]["operations"]
@@ -86,7 +86,7 @@ async def test_the_trail_keeps_hidden_fields_to_itself(client: Any, sign_in: Sig
     body = {"email": "a@people.example"}
     user = await (await client.post("/api/v1/identity/users", json=body, headers=admin)).json()
     path = f"/api/v1/identity/users/{user['id']}/password"
-    await client.put(path, json={"password": "Secret-2026!"}, headers=admin)
+    await client.put(path, json={"password": "Turbine-Relay-58!kV"}, headers=admin)
     query = f"?resource=identity.users&id={user['id']}"
     told = await (await client.get(f"/api/v1/console/trail{query}", headers=admin)).text()
     assert "password_hash" not in told

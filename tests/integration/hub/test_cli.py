@@ -80,6 +80,7 @@ def answers():
             "state": "online",
             "wire": [{"at": 1_800_000_000_000_000, "sent": True, "hex": "00 01", "note": "read"}],
             "buffer": {"committed": 17, "acknowledged": 12},
+            "place": {"stream": "telemetry", "seq": 12, "row": 3, "acknowledged": True},
         },
     }
 
