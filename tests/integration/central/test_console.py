@@ -32,7 +32,10 @@ async def test_each_caller_is_told_what_he_may_use(client: Any, sign_in: SignIn)
     assert set(known) == {"scada.stations", "scada.links"}
     assert known["scada.stations"]["operations"] == ["list", "get"]
     menu = await (await client.get("/api/v1/console/menu", headers=reader)).json()
-    assert [i["key"] for g in menu["items"] for i in g["items"]] == ["scada.stations", "scada.links"]
+    assert [i["key"] for g in menu["items"] for i in g["items"]] == [
+        "scada.stations",
+        "scada.links",
+    ]
     writer = await sign_in("scada.*")
     known = await _resources(client, writer)
     assert "delete" in known["scada.stations"]["operations"]
