@@ -70,7 +70,7 @@ async def issuer(central):
         made.url = str(server.make_url("")).rstrip("/")
         accounts = central.get(ACCOUNTS)
         provider = Provider(issuer=made.url, client_id="busbar", redirect_uri="https://c.example/")
-        accounts.settings = IdentitySettings(providers={"google": provider, "work": provider})
+        accounts.settings = IdentitySettings(providers={"google": provider, "office": provider})
         await bootstrap(central.get(UNIT), accounts)
         yield made
 
@@ -85,9 +85,9 @@ def own(client):
 
 
 async def test_a_person_comes_back_with_a_code_and_is_signed_in(client, issuer):
-    begun = await (await client.post(f"{AUTH}/oidc/work/start")).json()
+    begun = await (await client.post(f"{AUTH}/oidc/office/start")).json()
     body = issuer.agree(begun["url"])
-    url = f"{AUTH}/oidc/work/callback"
+    url = f"{AUTH}/oidc/office/callback"
     forged = await client.post(url, json=body | {"state": "other"}, headers=own(client))
     assert forged.status == 400
     answer = await client.post(url, json=body, headers=own(client))
@@ -99,10 +99,10 @@ async def test_a_person_comes_back_with_a_code_and_is_signed_in(client, issuer):
 
 
 async def test_a_code_means_nothing_to_another_browser(client, issuer):
-    begun = await (await client.post(f"{AUTH}/oidc/work/start")).json()
+    begun = await (await client.post(f"{AUTH}/oidc/office/start")).json()
     client.session.cookie_jar.clear()
     body = issuer.agree(begun["url"])
-    answer = await client.post(f"{AUTH}/oidc/work/callback", json=body, headers=own(client))
+    answer = await client.post(f"{AUTH}/oidc/office/callback", json=body, headers=own(client))
     assert answer.status == 400
 
 
