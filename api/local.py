@@ -1,7 +1,8 @@
-"""A gateway's own HTTP API: health, metrics, live values, channels, wire trace.
+"""A gateway's own HTTP API and page: health, metrics, live values, channels, wire trace.
 
 Reading is free on the loopback address. Whatever changes something, and everything but health when
-bound elsewhere, asks for the technician (HTTP Basic, argon2id hash in `api.technician`).
+bound elsewhere, asks for the technician: a session of the page, or HTTP Basic for programs
+(argon2id hash in `api.technician`).
 """
 
 import asyncio
@@ -13,9 +14,11 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
-from api import local_alarms
+from api import local_alarms, local_page, local_tools
+from api.local_body import json as _json
+from api.local_tools import frame
 from api.technician import Technician
-from hub.contract.errors import HubError, Invalid, NotFound
+from hub.contract.errors import BadRequest, HubError, Invalid, NotFound
 from hub.kernel.app import JOURNAL, Hub
 from hub.kernel.gateway import GATEWAY, Channel, Gateway, snapshot
 from hub.kernel.metrics import CONTENT_TYPE, METRICS, text
@@ -80,7 +83,10 @@ def make_app(hub: Hub) -> web.Application:
             web.post(f"{PREFIX}/trace/{{channel}}", switch_trace),
             web.get(f"{PREFIX}/trace/{{channel}}/stream", stream_trace),
             web.post(f"{PREFIX}/channels/{{channel}}/{{verb:restart|enable|disable}}", move),
+            *technician.routes(),
+            *local_page.routes(),
             *local_alarms.routes(PREFIX, HUB),
+            *local_tools.routes(PREFIX, HUB),
             web.get(f"{PREFIX}/control", control),
             web.post(f"{PREFIX}/control/{{mode:local|remote}}", take_over),
         ]
@@ -95,12 +101,6 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     except HubError as e:
         body = {"type": "about:blank", "status": e.status, "code": e.code, "detail": str(e)}
         return web.json_response(body, status=e.status, content_type="application/problem+json")
-
-
-def _json(body: Any, status: int = 200) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(body), status=status, content_type="application/json"
-    )
 
 
 def _gateway(request: web.Request) -> Gateway:
@@ -157,10 +157,17 @@ async def status(request: web.Request) -> web.Response:
 
 
 async def points(request: web.Request) -> web.Response:
-    """Live values; `?match=` keeps those whose key contains it."""
-    gateway, match = _gateway(request), request.query.get("match", "")
-    keys = [k for k in gateway.points.by_key if match in k]
-    return _json({"points": snapshot(gateway, keys)})
+    """Live values; `?match=` keeps those whose key contains it, `?limit=` the first of them.
+
+    total: how many match.
+    """
+    gateway, match = _gateway(request), request.query.get("match", "").lower()
+    keys = [k for k in gateway.points.by_key if match in k.lower()]
+    limit = request.query.get("limit", "")
+    if limit and not limit.isdecimal():
+        raise BadRequest("limit is a whole number")
+    chosen = keys[: int(limit)] if limit else keys
+    return _json({"points": snapshot(gateway, chosen), "total": len(keys)})
 
 
 async def channels(request: web.Request) -> web.Response:
@@ -243,21 +250,11 @@ async def explain(request: web.Request) -> web.Response:
             "channel": channel.name,
             "state": channel.state,
             "device": {"name": device.name, "online": device.online, "reason": device.reason},
-            "wire": [_frame(f) for f in channel.link.recent.get(device.name, ())],
+            "wire": [frame(f) for f in channel.link.recent.get(device.name, ())],
             "buffer": {"committed": buffer.committed, "acknowledged": buffer.acknowledged},
             "place": await gateway.journal.locate(point.id, now["time"]) if "time" in now else None,
         }
     )
-
-
-def _frame(frame: Frame) -> dict[str, Any]:
-    return {
-        "at": frame.at,
-        "device": frame.device,
-        "sent": frame.sent,
-        "hex": frame.data.hex(" "),
-        "note": frame.note,
-    }
 
 
 async def trace(request: web.Request) -> web.Response:
@@ -265,7 +262,7 @@ async def trace(request: web.Request) -> web.Response:
     channel = _channel(request)
     if channel.link.ring is None:
         raise NotFound(f"{channel.name} is not traced: POST here first")
-    return _json({"channel": channel.name, "frames": [_frame(f) for f in channel.link.ring]})
+    return _json({"channel": channel.name, "frames": [frame(f) for f in channel.link.ring]})
 
 
 async def switch_trace(request: web.Request) -> web.Response:
@@ -303,7 +300,7 @@ async def stream_trace(request: web.Request) -> web.StreamResponse:
 
 async def _send(queue: asyncio.Queue[Frame], socket: web.WebSocketResponse) -> None:
     while True:
-        await socket.send_str(msgspec.json.encode(_frame(await queue.get())).decode())
+        await socket.send_str(msgspec.json.encode(frame(await queue.get())).decode())
 
 
 async def move(request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from hub.kernel.app import JOURNAL, Hub, Key
+from hub.kernel.centre import CENTRE, CentreStatus
 from hub.kernel.operator import OPERATOR
 from hub.kernel.run import plugin_settings
 
@@ -37,7 +38,20 @@ async def buffered(hub: Hub) -> AsyncIterator[Buffer]:
             if settings.central.url:
                 uplink = await stack.enter_async_context(sending(hub, buffer))
                 hub.provide(UPLINK, uplink)
+                hub.provide(CENTRE, lambda: status(hub, uplink))
             yield buffer
+
+
+def status(hub: Hub, uplink: Uplink) -> CentreStatus:
+    """Whether the centre is there, for people on site."""
+    link = hub.get(LINK) if LINK in hub.services else None
+    return CentreStatus(
+        url=hub.settings.central.url,
+        reached=uplink.online,
+        linked=link is not None and link.online,
+        last_contact=uplink.last_contact,
+        trouble=uplink.trouble or (link.trouble if link else ""),
+    )
 
 
 def limits(settings: Any, own: SyncSettings) -> Limits:

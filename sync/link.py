@@ -26,13 +26,14 @@ class Refused(Exception):
 
 
 class Link:
-    """take: returns when the order will not be forgotten. online: whether the centre is there."""
+    """take: returns when the order will not be forgotten. online: whether the centre is there.
+    trouble: why it is not."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, key: str, take: Take) -> None:
         self._session, self._url = session, url.rstrip("/") + LINK
         self._headers = {"Authorization": f"Bearer {key}"}
         self._take = take
-        self._trouble = ""
+        self.trouble = ""
         self.online = False
 
     async def run(self) -> None:
@@ -64,8 +65,8 @@ class Link:
                 raise Refused(f"the centre refuses our key: {error.status}") from None
             raise
         async with socket:
-            _logger.info("live link up", after=self._trouble)
-            self.online, self._trouble = True, ""
+            _logger.info("live link up", after=self.trouble)
+            self.online, self.trouble = True, ""
             async with asyncio.TaskGroup() as tasks:
                 async for message in socket:
                     if message.type is not aiohttp.WSMsgType.BINARY:
@@ -92,6 +93,6 @@ class Link:
             _logger.info("an order is not confirmed", order=str(ident), reason=str(error))
 
     def _suffer(self, reason: str) -> None:
-        if not self._trouble:
+        if not self.trouble:
             _logger.warning("live link down", reason=reason)
-        self._trouble = reason
+        self.trouble = reason

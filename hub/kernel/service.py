@@ -1,6 +1,7 @@
 """The gateway as a plugin of its own role: it needs the buffer, and others need it."""
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -14,6 +15,7 @@ from hub.kernel.channels import Plan
 from hub.kernel.commands import COMMANDS
 from hub.kernel.gateway import GATEWAY, Gateway
 from hub.kernel.gateway_metrics import GatewayCollector
+from hub.kernel.log import TAIL, Tail
 from hub.kernel.metrics import METRICS
 from hub.kernel.operator import OPERATOR
 from hub.kernel.points import POINTS
@@ -28,7 +30,19 @@ def hub_plugin() -> Plugin:
 
 @hookimpl
 def hub_services(hub: Hub) -> list[AbstractAsyncContextManager[Any]]:
-    return [_running(hub)]
+    return [_remembered(hub), _running(hub)]
+
+
+@contextlib.asynccontextmanager
+async def _remembered(hub: Hub) -> AsyncIterator[Tail]:
+    """Keep the last log entries for the gateway's own page."""
+    tail, root = Tail(), logging.getLogger()
+    root.addHandler(tail)
+    hub.provide(TAIL, tail)
+    try:
+        yield tail
+    finally:
+        root.removeHandler(tail)
 
 
 @contextlib.asynccontextmanager
