@@ -79,10 +79,7 @@ def gateway_key(data: Path) -> str:
 
 
 def technician(data: Path) -> tuple[str, str]:
-    """The hash of the technician's password for the gateway's page, and the password when it is new.
-
-    A hash of one's own settings goes before it.
-    """
+    """The hash of the password for the gateway's own page, and the password when it is new."""
     path = data / "technician.hash"
     if path.exists():
         return path.read_text().strip(), ""
