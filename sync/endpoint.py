@@ -65,6 +65,8 @@ class Endpoint:
         except (OperationalError, PoolTimeout) as error:
             _logger.warning("ingest waits for the database", reason=str(error).strip())
             return _answer(503, Refusal(Need.NOTHING, code="unavailable"))
+        except ConnectionResetError:  # nobody is left to answer
+            return _answer(400, Refusal(Need.NOTHING, code="cut_off"))
         except HubError as error:
             return _answer(error.status, Refusal(Need.NOTHING, code=error.code, detail=str(error)))
         return _answer(200, receipt)

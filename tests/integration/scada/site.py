@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import aiohttp
@@ -120,7 +121,8 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @dataclass
 class Site:
     """centre, gateway: running hubs. breaker: the device. moves: positions that it was sent to.
-    stuck: it takes commands and does not move. channels: read instead of the breaker."""
+    stuck: it takes commands and does not move. channels: read instead of the breaker, by the
+    drivers of these modules."""
 
     folder: Path
     dsn: str
@@ -132,6 +134,7 @@ class Site:
     moves: list[int] = field(default_factory=list)
     stuck: bool = False
     channels: str = ""
+    drivers: tuple[ModuleType, ...] = (modbus,)
     gateway: Hub | None = None
     _running: asyncio.Task[None] | None = None
 
@@ -144,7 +147,7 @@ class Site:
         path = self.folder / "gateway.toml"
         head = GATEWAY.format(folder=self.folder, wire=self.wire.port, key=KEY)
         path.write_text(head + (self.channels or BREAKER.format(field=self.server.port)))
-        modules = (api, sync, modbus)
+        modules = (api, sync, *self.drivers)
         hub = make_hub(
             config.load(path), Role.GATEWAY, modules=modules, installed=False, profiles=Profiles()
         )
