@@ -113,6 +113,9 @@ from hub.contract.orders import (
     Operate,
     Order,
     Orders,
+    Probe,
+    ProbeReport,
+    ProbeStep,
 )
 from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
@@ -145,7 +148,16 @@ from hub.contract.services import (
     Key,
 )
 from hub.contract.signals import Signals
-from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
+from hub.contract.telemetry import (
+    Aggregate,
+    Bucket,
+    Completeness,
+    CompletenessState,
+    Hole,
+    News,
+    PointDirectory,
+    ReadingStore,
+)
 from hub.contract.vault import Vault
 
 if TYPE_CHECKING:
@@ -222,6 +234,8 @@ __all__ = [
     "CommandDone",
     "CommandState",
     "CommandTold",
+    "Completeness",
+    "CompletenessState",
     "Condition",
     "ConfigError",
     "Conflict",
@@ -243,6 +257,7 @@ __all__ = [
     "Gap",
     "GapCause",
     "Happened",
+    "Hole",
     "HttpAnswer",
     "HttpClient",
     "HubError",
@@ -297,6 +312,9 @@ __all__ = [
     "Point",
     "PointDirectory",
     "PointSpec",
+    "Probe",
+    "ProbeReport",
+    "ProbeStep",
     "Prose",
     "ProtocolError",
     "Queue",

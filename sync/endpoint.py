@@ -10,7 +10,7 @@ from aiohttp import web
 from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from hub import HubError, Stream
+from hub import HubError, Stream, Unavailable
 from hub.kernel.app import Route
 
 from .frames import FrameError
@@ -65,8 +65,6 @@ class Endpoint:
         except (OperationalError, PoolTimeout) as error:
             _logger.warning("ingest waits for the database", reason=str(error).strip())
             return _answer(503, Refusal(Need.NOTHING, code="unavailable"))
-        except ConnectionResetError:  # nobody is left to answer
-            return _answer(400, Refusal(Need.NOTHING, code="cut_off"))
         except HubError as error:
             return _answer(error.status, Refusal(Need.NOTHING, code=error.code, detail=str(error)))
         return _answer(200, receipt)
@@ -74,10 +72,13 @@ class Endpoint:
 
 async def _body(request: web.Request) -> bytes:
     body = bytearray()
-    async for chunk in request.content.iter_chunked(1 << 16):
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLarge
+    try:
+        async for chunk in request.content.iter_chunked(1 << 16):
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise TooLarge
+    except ConnectionResetError:
+        raise Unavailable("the link broke before all had come") from None
     return bytes(body)
 
 

@@ -11,7 +11,7 @@ from hub.contract.driver import Command
 from hub.contract.plugin import Plugin, Role, hookimpl
 from hub.kernel.alarms import ALARMS
 from hub.kernel.app import JOURNAL, Hub, Key
-from hub.kernel.channels import Plan
+from hub.kernel.channels import Plan, Profiles
 from hub.kernel.commands import COMMANDS
 from hub.kernel.gateway import GATEWAY, Gateway
 from hub.kernel.gateway_metrics import GatewayCollector
@@ -19,7 +19,9 @@ from hub.kernel.log import TAIL, Tail
 from hub.kernel.metrics import METRICS
 from hub.kernel.operator import OPERATOR
 from hub.kernel.points import POINTS
+from hub.kernel.probe import PROBE, Prober
 
+PROFILES = Key[Profiles]("firmware profiles")
 PLANS = Key[Sequence[Plan]]("channel plans")
 
 
@@ -56,6 +58,7 @@ async def _running(hub: Hub) -> AsyncIterator[Gateway]:
     hub.provide(GATEWAY, gateway)
     hub.provide(POINTS, gateway.points)
     hub.provide(COMMANDS, gateway.commands)
+    hub.provide(PROBE, Prober(hub.plugins, hub.get(PROFILES), gateway.clock))
     hub.get(METRICS).register(GatewayCollector(gateway))
     async with gateway.running():
         hub.provide(ALARMS, gateway.alarms)

@@ -18,7 +18,8 @@ from .gateways import gateway_moved
 from .maintenance import device_maintenance, station_maintenance
 from .meters import Meters
 from .models import DataPoint, Device, Station, StationLink
-from .readings import aggregate, history, live, watch
+from .protocols import protocols
+from .readings import aggregate, history, live, prove, watch
 from .readings_export import export_readings
 from .station_views import energy_report, stations
 from .upkeep import upkeep
@@ -65,8 +66,8 @@ def hub_plugin() -> Plugin:
     return Plugin(
         name="scada",
         requires=("identity",),
-        resources=(stations, links, devices, points, alarms, controls, commands),
-        actions=(live, history, aggregate, export_readings, energy_report, device_command),
+        resources=(stations, links, protocols, devices, points, alarms, controls, commands),
+        actions=(live, history, aggregate, prove, export_readings, energy_report, device_command),
         rooms=(watch, follow_alarms, follow_commands),
         events=EVENTS,
         subscribers=(gateway_moved,),

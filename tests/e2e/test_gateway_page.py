@@ -77,7 +77,7 @@ def visit(browser: Any, address: str) -> Iterator[Open]:
         contexts.append(context)
         context.set_default_timeout(SLOW)
         context.add_init_script(
-            f"localStorage.busbar_language ??= '{language}'; localStorage.busbar_theme ??= '{theme}'"
+            f"localStorage.busbar_language ??= '{language}';localStorage.busbar_theme ??= '{theme}'"
         )
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -21,6 +21,7 @@ from hub.kernel.profiles import Profiles
 from hub.kernel.run import make_hub
 from plugins import identity, scada
 from simulators.modbus import Server, Unit
+from sync import fleet
 from tests.waiting import until
 
 KEY = "a key of a gateway under test"
@@ -224,7 +225,7 @@ async def site(folder: Path, dsn: str) -> AsyncIterator[Site]:
     path = folder / "centre.toml"
     path.write_text(CENTRE.format(folder=folder, dsn=dsn, key=KEY))
     settings = config.load(path)
-    modules = (identity, scada, sync, api)
+    modules = (identity, scada, sync, fleet, api)
     hub = make_hub(settings, Role.CENTRAL, modules=modules, installed=False)
     running, wire = asyncio.create_task(hub.run()), Wire()
     breaker = Unit(Profiles().find("generic/modbus_breaker"))
