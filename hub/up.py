@@ -78,11 +78,15 @@ def gateway_key(data: Path) -> str:
     return path.read_text().strip()
 
 
-def technician(data: Path) -> tuple[str, str]:
-    """The hash of the password for the gateway's own page, and the password when it is new."""
-    path = data / "technician.hash"
-    if path.exists():
-        return path.read_text().strip(), ""
+def technician(plan: Plan) -> tuple[str, str]:
+    """The hash of the password for the gateway's own page, and the password when it is new.
+
+    What one's own settings say goes before it.
+    """
+    path = plan.data / "technician.hash"
+    own = load(plan.files, os.environ).api.technician
+    if own or path.exists():
+        return own or path.read_text().strip(), ""
     password = secrets.token_urlsafe(9)
     path.touch(mode=0o600)
     path.write_text(PasswordHasher().hash(password))
@@ -122,8 +126,7 @@ async def launch(running: Site) -> tuple[dict[str, Any], dict[str, Any]]:
             BUSBAR_PLUGIN__SYNC__GATEWAYS=json.dumps({GATEWAY: key}),
         ),
     )
-    hashed, password = technician(plan.data)
-    own_hash = load(plan.files, os.environ).api.technician
+    hashed, password = technician(plan)
     gateway = await step(
         "gateway",
         running.start(
@@ -133,12 +136,12 @@ async def launch(running: Site) -> tuple[dict[str, Any], dict[str, Any]]:
             BUSBAR_GATEWAY__NAME=GATEWAY,
             BUSBAR_GATEWAY__DATA_DIR=str(plan.data / "gateway"),
             BUSBAR_API__PORT=str(plan.gateway_port),
-            BUSBAR_API__TECHNICIAN=own_hash or hashed,
+            BUSBAR_API__TECHNICIAN=hashed,
             BUSBAR_CENTRAL__URL=centre["address"],
             BUSBAR_CENTRAL__KEY=key,
         ),
     )
-    return centre, gateway | {"password": "" if own_hash else password}
+    return centre, gateway | {"password": password}
 
 
 def welcome(centre: dict[str, Any], gateway: dict[str, Any], plan: Plan) -> None:

@@ -195,15 +195,16 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     max_age: int | None = None
 
 
+_FILE = msgspec.Meta(extra_json_schema={"type": "string", "format": "binary"})
+
+
 class Download(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that is a file. pieces: instead of data, asked for after the commit."""
 
     name: str
     media_type: str
     data: bytes = b""
-    pieces: (
-        Annotated[AsyncIterator[bytes], msgspec.Meta(extra_json_schema={"type": "string"})] | None
-    ) = None
+    pieces: Annotated[AsyncIterator[bytes], _FILE] | None = None
 
 
 class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Trying a channel once: does its configuration hold, does the peer answer, what does it say."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -10,7 +11,7 @@ import numpy as np
 
 from config import Faults
 from hub.contract.driver import Can, Session
-from hub.contract.errors import HubError
+from hub.contract.errors import HubError, Unsupported
 from hub.contract.key import Key
 from hub.contract.orders import Probe, ProbeReport, ProbeStep
 from hub.contract.plugin import Plugin
@@ -20,6 +21,7 @@ from hub.kernel.channels import Plan, Profiles, decode
 from hub.kernel.clock import Clock
 from hub.kernel.wire import ChannelLink
 
+REPORT_WITHIN = 3.0  # s
 SHOWN = 5  # names of what a device offers
 TROUBLE = (HubError, Faults, OSError, TimeoutError, LookupError, ValueError)
 
@@ -110,14 +112,26 @@ async def _read(session: Session, plan: Plan, wanted: str, image: ReadingBatch) 
         raise ValueError(f"no point is called {wanted!r}")
     point = known[wanted] if wanted else plan.points[0]
     batch = await session.read((point,))
-    if not len(batch):
-        batch = image
     rows = np.flatnonzero(batch.point == point.id)
+    if not len(rows):
+        batch = await _reported(session, point, image)
+        rows = np.flatnonzero(batch.point == point.id)
     if not len(rows):
         raise ValueError(f"{point.key}: no value came")
     row = int(rows[-1])
     shown = batch.text.get(row) or f"{float(batch.value[row]):g}"
     return None, f"{point.key}: raw value {shown}, quality {int(batch.quality[row])}"
+
+
+async def _reported(session: Session, point: Point, image: ReadingBatch) -> ReadingBatch:
+    """What the device says of the point by itself: in the start-up image, or soon after."""
+    batch = image
+    with contextlib.suppress(TimeoutError, Unsupported):
+        async with asyncio.timeout(REPORT_WITHIN):
+            news = session.events()
+            while point.id not in batch.point:
+                batch = await anext(news)
+    return batch
 
 
 def _words(error: Exception) -> str:
