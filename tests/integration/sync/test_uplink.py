@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+from hub import Note
 from sync.buffer import Buffer
 from sync.endpoint import Endpoint
 from sync.uplink import HttpCarrier, Uplink
@@ -191,6 +192,9 @@ async def test_a_buffer_restored_from_an_older_copy_loses_and_doubles_nothing(
         async with Buffer.opened(path) as buffer:
             async with uplink(buffer, port, plain_centre.key):
                 await fill(buffer, 15_000, 5_000)
+                for at in range(20):
+                    buffer.record(Note(at=at, level="info", code="test", message="an event"))
+                    await buffer.flush()
                 await acknowledged(buffer)
         copy.replace(path)
         async with Buffer.opened(path) as buffer:
