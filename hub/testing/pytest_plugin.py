@@ -39,6 +39,8 @@ MODULES = (
     "drivers.acrel",
     "plugins.events",
     "plugins.jobs",
+    "sync",
+    "sync.fleet",
 )
 
 
