@@ -67,7 +67,7 @@ class Push(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """device: its code."""
 
     device: Code
-    readings: Annotated[list[Pushed], Meta(min_length=1, max_length=MOST)]
+    readings: Annotated[list[Pushed], Meta(max_length=MOST)]
 
 
 class Fault(msgspec.Struct):

@@ -1,7 +1,10 @@
 """Connections are tried through their gateway; gateways join, are seen and are cut off."""
 
+import asyncio
 import datetime as dt
 import io
+import sys
+import tomllib
 import zipfile
 
 import pytest
@@ -184,3 +187,28 @@ async def test_completeness_is_proved_and_a_table_leaves_as_a_workbook(place, me
         book = zipfile.ZipFile(io.BytesIO(await answer.read()))
     text = book.read("xl/worksheets/sheet1.xml").decode() + str(book.namelist())
     assert "switch.position" in text + book.read("xl/worksheets/sheet1.xml").decode()
+
+
+async def test_a_gateway_joins_by_the_command_of_the_centres_machine(place, me):
+    async def enrol(*words):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "hub.cli", "enrol", "substation-8",
+            "-c", str(place.folder / "centre.toml"), *words,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate()
+        return process.returncode, out.decode(), err.decode()
+
+    code, said, trouble = await enrol("--url", "https://hub.example.org", "--company", "main")
+    assert code == 0, trouble
+    table = tomllib.loads(said)
+    assert table["gateway"]["name"] == "substation-8"
+    assert table["central"]["url"] == "https://hub.example.org"
+    headers = {"Authorization": f"Bearer {table['central']['key']}"}
+    async with place.client.ws_connect("/api/v1/sync/link", headers=headers) as socket:
+        assert not socket.closed
+    assert "substation-8" in [g["name"] for g in (await place.get("sync/gateways", me))["items"]]
+    code, _, trouble = await enrol()
+    assert (code, "renew" in trouble) == (1, True)
+    code, said, _ = await enrol("--renew")
+    assert (code, tomllib.loads(said)["central"]["key"] != table["central"]["key"]) == (0, True)
