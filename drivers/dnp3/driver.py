@@ -7,19 +7,31 @@ from contextlib import asynccontextmanager
 from ssl import SSLContext
 from typing import Any, ClassVar
 
-from hub import Can, DeviceConfig, Driver, LinkError, Point, PointSpec, Session
+from hub import Can, DeviceConfig, Driver, Explainer, LinkError, Point, PointSpec, Session
 
 from .address import Dnp3Point, parse
+from .codec.objects import STATIC_GROUP
 from .config import Dnp3Config, Dnp3Listen, Dnp3Serial, Dnp3Tcp, Dnp3Udp, Tls
 
 
 class Dnp3Driver(Driver[Dnp3Config]):
     config_type: ClassVar[Any] = Dnp3Config
+    layers = ("link", "transport", "application", "objects")
     can = Can.READ | Can.EVENTS | Can.BROWSE | Can.OPERATE | Can.SELECT | Can.SET_CLOCK
 
     @classmethod
     def address(cls, spec: PointSpec, device: DeviceConfig) -> Dnp3Point:
         return parse(spec)
+
+    @classmethod
+    def polls(cls, address: Dnp3Point) -> bool:
+        return address.type in STATIC_GROUP
+
+    @classmethod
+    def explainer(cls, layers: frozenset[str]) -> Explainer:
+        from . import trace  # noqa: PLC0415 - only when somebody watches
+
+        return trace.Explainer(layers)
 
     @classmethod
     def check(cls, config: Dnp3Config, points: Sequence[Point]) -> list[str]:

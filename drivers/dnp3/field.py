@@ -11,13 +11,13 @@ from hub import ProtocolError
 
 from .codec.app import Function, Iin
 from .codec.commands import AnalogOutput, CommandStatus, Control, ControlCode, Crob
-from .codec.objects import PointType
+from .codec.objects import STATIC_GROUP, PointType
 from .codec.values import ONLINE
 from .config import Dnp3Config
 from .driver import line_of
 from .master import Association, MasterChannel, Measurements, Refused, Report, Strings, operations
 from .sniff import iso
-from .trace import explain
+from .trace import Explainer
 
 CODES = {
     "on": ControlCode.LATCH_ON,
@@ -49,8 +49,10 @@ async def connected(
 ) -> AsyncIterator[Association]:
     """An association with the only device of `config`; decoded layers go to `show`."""
 
+    explain = Explainer(layers)
+
     def wire(sent: bool, data: bytes) -> None:
-        for text in explain(data, layers):
+        for text in explain(sent, data):
             show(f"{'→' if sent else '←'} {text}")
 
     async with line_of(config) as line:
@@ -85,7 +87,7 @@ def rows(reports: list[Report]) -> list[dict[str, Any]]:
 
 
 def _measured(report: Measurements) -> list[dict[str, Any]]:
-    cols = report.columns
+    cols, command = report.columns, report.point not in STATIC_GROUP
     values = cols.value.tolist() if cols.value is not None else [None] * len(cols)
     flags = cols.flags.tolist() if cols.flags is not None else [None] * len(cols)
     times = cols.time.tolist() if cols.time is not None else [None] * len(cols)
@@ -94,7 +96,7 @@ def _measured(report: Measurements) -> list[dict[str, Any]]:
             "address": f"{report.point}:{index}",
             "value": value,
             "flags": flag,
-            "online": flag is None or bool(flag & ONLINE),
+            "online": command or flag is None or bool(flag & ONLINE),
             "time": None if time_ is None else iso(time_),
             "event": report.is_event,
         }

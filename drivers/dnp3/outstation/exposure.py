@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from drivers.dnp3.codec.commands import AnalogOutput, CommandStatus, Control, Crob
+from drivers.dnp3.codec.commands import OFF, ON, AnalogOutput, CommandStatus, Control, Crob
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.codec.values import (
     CHATTER,
@@ -22,8 +22,6 @@ from hub import Flag, ReadingBatch, Validity
 from .database import Database, Defaults
 from .handler import Handler
 
-_ON = frozenset({0x01, 0x03, 0x41})
-_OFF = frozenset({0x02, 0x04, 0x81})
 _ANALOGS = frozenset({PointType.AI, PointType.AO})
 _VALIDITY = 0x03
 
@@ -126,12 +124,12 @@ class ExposureHandler(Handler):
             point = self._points.get((PointType.BO, index))
             if point is not None and (control.count != 1 or not _is_plain(control)):
                 return CommandStatus.NOT_SUPPORTED
-            value = 1.0 if control.code in _ON else 0.0
+            value = control.state
         return (point, value) if point is not None else CommandStatus.NOT_SUPPORTED
 
 
 def _is_plain(control: Crob) -> bool:
-    return control.code in _ON or control.code in _OFF
+    return control.code in ON or control.code in OFF
 
 
 def to_flags(point: PointType, quality: int, *, missing: bool = False) -> int:
