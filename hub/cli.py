@@ -176,9 +176,8 @@ def explain(
 
     from hub.watch import story
 
-    Console().print(
-        story(_get(url, f"/api/v1/local/explain/{quote(point)}?layers={quote(layers)}"))
-    )
+    wanted = f"?layers={quote(layers)}" if layers != "all" else ""
+    Console().print(story(_get(url, f"/api/v1/local/explain/{quote(point)}{wanted}")))
 
 
 class _Told:

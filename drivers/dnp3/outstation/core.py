@@ -137,8 +137,7 @@ class Outstation:
 
     def until_freeze(self) -> float | None:
         """Seconds until `tick` has values to freeze, by the outstation's own clock."""
-        due = self._requests.freezer.due
-        return None if due is None else max(0.0, (due - self._clock()) / 1000)
+        return self._requests.freezer.wait()
 
     def finish(self, errand: Errand, found: list[Any], now: float) -> list[bytes]:
         """The answer to a request whose errand is done, unless the master has asked anew."""

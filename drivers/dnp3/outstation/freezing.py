@@ -50,10 +50,11 @@ class Freezer:
         self._database, self._handler, self._clock = database, handler, clock
         self._schedules: list[_Schedule] = []
 
-    @property
-    def due(self) -> int | None:
-        """When the next scheduled freeze is, ms since 1970 UTC."""
-        return min((schedule.due for schedule in self._schedules), default=None)
+    def wait(self) -> float | None:
+        """Seconds until the next scheduled freeze."""
+        if not self._schedules:
+            return None
+        return max(0, min(schedule.due for schedule in self._schedules) - self._clock()) / 1000
 
     def freeze(self, function: int, blocks: Sequence[Block]) -> Iin:
         """At once. Only counters can be cleared."""

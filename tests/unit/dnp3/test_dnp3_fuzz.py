@@ -110,7 +110,7 @@ def test_what_is_decoded_claims_no_more_octets_than_there_are(data: bytes) -> No
 
 
 def plant() -> Outstation:
-    database = Database({point: range(20) for point in PointType if point is not PointType.FAI})
+    database = Database(dict.fromkeys(PointType, range(20)))
     for point, table in database.tables.items():
         if point is not PointType.OS:
             database.load(point, np.zeros(len(table)), 0x01, 0)
