@@ -76,7 +76,7 @@ class Dnp3Tcp(_Dnp3, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=
 
 
 class Dnp3Listen(_Dnp3, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="dnp3-listen"):
-    """The outstation connects to us. connect_timeout: how long we wait for it each time."""
+    """The outstations connect to us. connect_timeout: how long we wait for the first each time."""
 
     host: str = "0.0.0.0"  # noqa: S104 - a firewall says who may call
     port: Port = 20000

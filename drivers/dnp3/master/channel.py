@@ -111,6 +111,7 @@ class MasterChannel:
             on_fault=self._fault,
         )
         line.on_data = self._received
+        line.on_fault = self._fault
 
     def add(self, member: Member) -> None:
         """Hand it what comes of its address from now on."""
