@@ -376,3 +376,78 @@ async def test_a_silent_link_is_asked_for_and_dropped_when_nobody_answers() -> N
         async with asyncio.timeout(2):
             await line.closed
         assert not outstation.connected
+
+
+async def test_many_outstations_share_a_serial_line() -> None:
+    near, far = os.openpty()
+    import tty
+
+    tty.setraw(near)
+    bus = Bus()
+    outstations = [server(20, address, unsolicited=False) for address in range(10, 14)]
+    for outstation in outstations:
+        outstation.attach(bus.end())
+    pty, bridge = PtyLine(near), bus.end()
+    pty.on_data, bridge.on_data = bridge.write, pty.write
+    line = open_serial(os.ttyname(far), baudrate=115200)
+    channel = MasterChannel(line, confirmed=True)
+    peers = [Association(channel, address, timeout=2) for address in range(10, 14)]
+    answers = await asyncio.gather(*(operations.integrity(peer) for peer in peers))
+    assert [len(answer.fragments) for answer in answers] == [1] * 4
+    close = [(1, Crob(ControlCode.CLOSE))]
+    assert await operations.select_operate(peers[2], close) == [CommandStatus.SUCCESS]
+    operated = [o.outstation._handler.operated for o in outstations]  # type: ignore[attr-defined]
+    assert operated == [[], [], [1], []]
+    line.close()
+    pty.close()
+    os.close(far)
+
+
+async def test_an_outstation_answers_to_the_self_address_when_it_is_asked_to() -> None:
+    from drivers.dnp3.codec.link import SELF
+    from drivers.dnp3.codec.station import Station
+
+    for answers in (True, False):
+        bus = Bus()
+        outstation = server(5, 1234, self_address=answers, unsolicited=False)
+        outstation.attach(bus.end())
+        master, came = bus.end(), list[bytes]()
+        master.on_data = came.append
+        master.write(Station(1, master=True).send(b"\xc0\x17", SELF))
+        await asyncio.sleep(0.02)
+        heard, _ = Station(1, master=True).receive(b"".join(came))
+        assert [delivery.source for delivery in heard] == ([1234] if answers else [])
+        outstation.close()
+
+
+async def test_acknowledgements_are_quick_after_every_read_and_a_fragment_is_one_write() -> None:
+    import socket
+
+    wrote: list[bytes] = []
+    outstation = server(4000, max_fragment=65535, unsolicited=False)
+    outstation._wire = lambda sent, data: wrote.append(data) if sent else None
+    async with outstation.listen("127.0.0.1", 0) as port:
+        line = await connect_tcp("127.0.0.1", port, within=2)
+        assert line._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        armed: list[tuple[int, int]] = []
+        reads: list[int] = []
+
+        class Watched:
+            def setsockopt(self, level: int, name: int, value: int) -> None:
+                armed.append((name, value))
+
+        line._socket = Watched()
+        taken = line.data_received
+
+        def count(data: bytes) -> None:
+            reads.append(len(data))
+            taken(data)
+
+        line.data_received = count  # type: ignore[method-assign]
+        peer = Association(MasterChannel(line), 10, timeout=2)
+        answer = await operations.integrity(peer)
+        assert reads
+        assert armed == [(socket.TCP_QUICKACK, 1)] * len(reads)
+        assert len(wrote) == len(answer.fragments) == 1
+        assert len(wrote[0]) > 10_000
+        line.close()
