@@ -140,12 +140,14 @@ from hub.contract.services import (
     ORDERS,
     REPLAYER,
     SIGNALS,
+    SITE,
     STORE,
     UNIT,
     VAULT,
     Key,
 )
 from hub.contract.signals import Signals
+from hub.contract.site import Site
 from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
 from hub.contract.vault import Vault
 
@@ -192,6 +194,7 @@ __all__ = [
     "ORDERS",
     "REPLAYER",
     "SIGNALS",
+    "SITE",
     "STORE",
     "UNIT",
     "VAULT",
@@ -320,6 +323,7 @@ __all__ = [
     "Session",
     "Severity",
     "Signals",
+    "Site",
     "Small",
     "SoftDelete",
     "Stale",

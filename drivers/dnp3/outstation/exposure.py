@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
 from msgspec import Struct
 
 from drivers.dnp3.codec.commands import OFF, ON, AnalogOutput, CommandStatus, Control, Crob
@@ -51,6 +52,8 @@ class Exposure:
 
     def __init__(self, exposed: Sequence[Exposed]) -> None:
         self._places = {item.point: item for item in exposed}
+        self._known = np.zeros(max(self._places, default=0) + 1, np.bool_)
+        self._known[list(self._places)] = True
         by_type: dict[PointType, list[int]] = {}
         for item in exposed:
             by_type.setdefault(item.type, []).append(item.index)
@@ -63,19 +66,13 @@ class Exposure:
 
     def take(self, batch: ReadingBatch) -> int:
         """Pass on readings of exposed points; how many there were."""
-        seen = 0
-        rows = zip(
-            batch.point.tolist(),
-            batch.time.tolist(),
-            batch.value.tolist(),
-            batch.quality.tolist(),
-            strict=True,
-        )
-        for row, (point, time, value, quality) in enumerate(rows):
-            place = self._places.get(point)
-            if place is None:
-                continue
-            seen += 1
+        inside = batch.point < len(self._known)
+        rows = np.flatnonzero(inside & self._known[np.where(inside, batch.point, 0)])
+        columns = (column[rows].tolist() for column in (batch.time, batch.value, batch.quality))
+        for row, point, time, value, quality in zip(
+            rows.tolist(), batch.point[rows].tolist(), *columns, strict=True
+        ):
+            place = self._places[point]
             when = time // 1000
             if place.type is PointType.OS:
                 text = batch.text.get(row, "").encode()[:255]
@@ -86,7 +83,7 @@ class Exposure:
             flags = to_flags(place.type, quality, missing=missing)
             kept = self._last(place) if missing else value
             self.database.update(place.type, place.index, kept, time=when, flags=flags)
-        return seen
+        return len(rows)
 
     def _last(self, place: Exposed) -> float:
         """What was known before the value went missing."""
