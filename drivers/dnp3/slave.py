@@ -1,4 +1,4 @@
-"""Busbar as an outstation: points of the gateway, shown to control centres that may operate them."""
+"""Busbar as an outstation: control centres see points of the gateway and operate them."""
 
 import asyncio
 import contextlib
@@ -30,9 +30,8 @@ def exposed(slave: Slave, site: Site) -> list[Exposed]:
         place = parse(PointSpec(name=shown.point, address=shown.address))
         if place.type not in _SHOWN:
             raise ConfigError(f"{where}: {shown.point!r} cannot be shown as {shown.address}")
-        if any(
-            (e.type, e.index) == (place.type, place.index) or e.point == point.id for e in found
-        ):
+        taken = {(e.type, e.index) for e in found}
+        if (place.type, place.index) in taken or point.id in {e.point for e in found}:
             raise ConfigError(f"{where}: {shown.point!r} or {shown.address} is there twice")
         found.append(
             Exposed(

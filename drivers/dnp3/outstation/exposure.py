@@ -64,8 +64,8 @@ class Exposure:
             if row is not None:
                 table.klass[row], table.deadband[row] = item.klass, item.deadband
 
-    def take(self, batch: ReadingBatch) -> int:
-        """Pass on readings of exposed points; how many there were."""
+    def take(self, batch: ReadingBatch) -> None:
+        """Pass on the readings of exposed points."""
         inside = batch.point < len(self._known)
         rows = np.flatnonzero(inside & self._known[np.where(inside, batch.point, 0)])
         columns = (column[rows].tolist() for column in (batch.time, batch.value, batch.quality))
@@ -83,7 +83,6 @@ class Exposure:
             flags = to_flags(place.type, quality, missing=missing)
             kept = self._last(place) if missing else value
             self.database.update(place.type, place.index, kept, time=when, flags=flags)
-        return len(rows)
 
     def _last(self, place: Exposed) -> float:
         """What was known before the value went missing."""

@@ -21,6 +21,19 @@ from .reading import rows_of
 from .settings import OutstationSettings
 
 _POINT_OF = {group: point for point, group in STATIC_GROUP.items()}
+_FREEZES = (
+    Function.IMMEDIATE_FREEZE,
+    Function.IMMEDIATE_FREEZE_NR,
+    Function.FREEZE_CLEAR,
+    Function.FREEZE_CLEAR_NR,
+)
+_FILES = (
+    Function.OPEN_FILE,
+    Function.CLOSE_FILE,
+    Function.ABORT_FILE,
+    Function.DELETE_FILE,
+    Function.GET_FILE_INFO,
+)
 _COMMANDED = {12: PointType.BO, 41: PointType.AO}
 _TIMED_EVENT = {1: 3, 2: 4, 3: 7, 4: 8}  # variation of g41 → of the g43 that holds its value
 _RESTART_BIT = 7
@@ -69,10 +82,7 @@ class Requests:
             Function.OPERATE: self._operate,
             Function.DIRECT_OPERATE: self._direct,
             Function.DIRECT_OPERATE_NR: self._direct,
-            Function.IMMEDIATE_FREEZE: self._freeze,
-            Function.IMMEDIATE_FREEZE_NR: self._freeze,
-            Function.FREEZE_CLEAR: self._freeze,
-            Function.FREEZE_CLEAR_NR: self._freeze,
+            **dict.fromkeys(_FREEZES, self._freeze),
             Function.FREEZE_AT_TIME: self._freeze_at,
             Function.FREEZE_AT_TIME_NR: self._freeze_at,
             Function.COLD_RESTART: self._restart,
@@ -82,11 +92,7 @@ class Requests:
             Function.ASSIGN_CLASS: self._assign,
             Function.DELAY_MEASURE: self._delay,
             Function.RECORD_CURRENT_TIME: self._record,
-            Function.OPEN_FILE: self._file,
-            Function.CLOSE_FILE: self._file,
-            Function.ABORT_FILE: self._file,
-            Function.DELETE_FILE: self._file,
-            Function.GET_FILE_INFO: self._file,
+            **dict.fromkeys(_FILES, self._file),
         }
 
     def knows(self, function: int) -> bool:

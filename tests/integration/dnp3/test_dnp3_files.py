@@ -1,19 +1,33 @@
-"""Files of an outstation whose store is slow: the protocol goes on, one answer comes."""
+"""Files of an outstation: of a folder, and of a store that takes its time."""
 
 import asyncio
+import random
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drivers.dnp3.codec.app import Function, Iin, sized
-from drivers.dnp3.codec.files import FileCommand, FileDescriptor, FileMode
+from drivers.dnp3.codec.files import (
+    FileCommand,
+    FileDescriptor,
+    FileMode,
+    FileStatus,
+    FileType,
+)
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.lines import connect_tcp
-from drivers.dnp3.master import Association, MasterChannel, operations
+from drivers.dnp3.master import Association, FileError, MasterChannel, operations
 from drivers.dnp3.master import files as transfer
-from drivers.dnp3.outstation import Database, Handler, OutstationServer, OutstationSettings
+from drivers.dnp3.outstation import (
+    Database,
+    FolderStore,
+    Handler,
+    OutstationServer,
+    OutstationSettings,
+)
 from hub import NoResponse
 
 
@@ -46,8 +60,8 @@ class SlowStore:
 
 
 class Device(Handler):
-    def __init__(self) -> None:
-        self.files: Any = SlowStore()
+    def __init__(self, store: Any) -> None:
+        self.files = store
 
 
 Shelf = tuple[Association, SlowStore, OutstationServer]
@@ -56,7 +70,7 @@ OPEN = sized(70, 3, FileCommand(name="log", mode=FileMode.READ, block=1024).enco
 
 @pytest.fixture
 async def shelf() -> AsyncIterator[Shelf]:
-    device = Device()
+    device = Device(SlowStore())
     database = Database({PointType.BI: range(2)})
     server = OutstationServer(OutstationSettings(keep_alive=None), database, device)
     async with server.listen("127.0.0.1", 0) as port:
@@ -121,3 +135,44 @@ async def test_a_new_request_takes_the_place_of_one_that_waits_for_the_store(she
     assert (await peer.request(Function.READ, operations.CLASSES[0])).fragments
     assert faults == []
     assert server.outstation._requests.files._open == {}
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> AsyncIterator[tuple[Association, Path]]:
+    device = Device(FolderStore(tmp_path, writable=True))
+    outstation = OutstationServer(OutstationSettings(keep_alive=None), Database({}), device)
+    async with outstation.listen("127.0.0.1", 0) as port:
+        line = await connect_tcp("127.0.0.1", port, within=2)
+        yield Association(MasterChannel(line), 10, timeout=2), tmp_path
+        line.close()
+
+
+async def test_a_file_goes_there_and_comes_back(folder: tuple[Association, Path]) -> None:
+    peer, place = folder
+    data = random.Random(3).randbytes(10_000)
+    await transfer.write_file(peer, "report.bin", data)
+    assert (place / "report.bin").read_bytes() == data
+    assert await transfer.read_file(peer, "report.bin") == data
+    info = await transfer.file_info(peer, "report.bin")
+    assert (info.name, info.size, info.type) == ("report.bin", 10_000, FileType.FILE)
+    await transfer.write_file(peer, "empty", b"")
+    assert await transfer.read_file(peer, "empty") == b""
+    assert [entry.name for entry in await transfer.list_directory(peer)] == ["empty", "report.bin"]
+    await transfer.delete_file(peer, "empty")
+    assert not (place / "empty").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("missing", FileStatus.NOT_FOUND),
+        ("../../etc/passwd", FileStatus.PERMISSION_DENIED),
+        ("a\0b", FileStatus.PERMISSION_DENIED),
+    ],
+)
+async def test_a_file_that_may_not_be_read_is_refused(
+    folder: tuple[Association, Path], name: str, status: FileStatus
+) -> None:
+    with pytest.raises(FileError) as error:
+        await transfer.read_file(folder[0], name)
+    assert error.value.file_status == status

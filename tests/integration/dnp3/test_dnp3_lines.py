@@ -1,11 +1,9 @@
-"""Files, and the lines beside TCP: TLS, UDP, serial; and a line that loses, cuts and delays."""
+"""The lines beside TCP: TLS, UDP, serial; and a line that loses, cuts and delays."""
 
 import asyncio
 import contextlib
 import os
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +11,11 @@ import pytest
 
 from drivers.dnp3.codec.app import Function
 from drivers.dnp3.codec.commands import CommandStatus, Control, ControlCode, Crob
-from drivers.dnp3.codec.files import FileStatus, FileType
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.lines import Line, connect_tcp, open_serial, open_udp
-from drivers.dnp3.master import Association, FileError, MasterChannel, Measurements, operations
-from drivers.dnp3.master import files as transfer
+from drivers.dnp3.master import Association, MasterChannel, Measurements, operations
 from drivers.dnp3.outstation import (
     Database,
-    FolderStore,
     Handler,
     OutstationServer,
     OutstationSettings,
@@ -67,47 +62,6 @@ async def check(line: Line, **more: Any) -> Association:
     expected = {n: float(n % 2) for n in range(400)}
     assert seen == {PointType.AI: expected, PointType.BI: expected}
     return peer
-
-
-@pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[tuple[Association, Path]]:
-    outstation = server()
-    outstation.outstation._requests.files._store = FolderStore(tmp_path, writable=True)
-    async with outstation.listen("127.0.0.1", 0) as port:
-        line = await connect_tcp("127.0.0.1", port, within=2)
-        yield Association(MasterChannel(line), 10, timeout=2), tmp_path
-        line.close()
-
-
-async def test_a_file_goes_there_and_comes_back(shelf: tuple[Association, Path]) -> None:
-    peer, folder = shelf
-    data = random.Random(3).randbytes(10_000)
-    await transfer.write_file(peer, "report.bin", data)
-    assert (folder / "report.bin").read_bytes() == data
-    assert await transfer.read_file(peer, "report.bin") == data
-    info = await transfer.file_info(peer, "report.bin")
-    assert (info.name, info.size, info.type) == ("report.bin", 10_000, FileType.FILE)
-    await transfer.write_file(peer, "empty", b"")
-    assert await transfer.read_file(peer, "empty") == b""
-    assert [entry.name for entry in await transfer.list_directory(peer)] == ["empty", "report.bin"]
-    await transfer.delete_file(peer, "empty")
-    assert not (folder / "empty").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "status"),
-    [
-        ("missing", FileStatus.NOT_FOUND),
-        ("../../etc/passwd", FileStatus.PERMISSION_DENIED),
-        ("a\0b", FileStatus.PERMISSION_DENIED),
-    ],
-)
-async def test_a_file_that_may_not_be_read_is_refused(
-    shelf: tuple[Association, Path], name: str, status: FileStatus
-) -> None:
-    with pytest.raises(FileError) as error:
-        await transfer.read_file(shelf[0], name)
-    assert error.value.file_status == status
 
 
 async def test_udp_carries_a_start_up() -> None:
@@ -418,36 +372,3 @@ async def test_an_outstation_answers_to_the_self_address_when_it_is_asked_to() -
         heard, _ = Station(1, master=True).receive(b"".join(came))
         assert [delivery.source for delivery in heard] == ([1234] if answers else [])
         outstation.close()
-
-
-async def test_acknowledgements_are_quick_after_every_read_and_a_fragment_is_one_write() -> None:
-    import socket
-
-    wrote: list[bytes] = []
-    outstation = server(4000, max_fragment=65535, unsolicited=False)
-    outstation._wire = lambda sent, data: wrote.append(data) if sent else None
-    async with outstation.listen("127.0.0.1", 0) as port:
-        line = await connect_tcp("127.0.0.1", port, within=2)
-        assert line._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
-        armed: list[tuple[int, int]] = []
-        reads: list[int] = []
-
-        class Watched:
-            def setsockopt(self, level: int, name: int, value: int) -> None:
-                armed.append((name, value))
-
-        line._socket = Watched()
-        taken = line.data_received
-
-        def count(data: bytes) -> None:
-            reads.append(len(data))
-            taken(data)
-
-        line.data_received = count  # type: ignore[method-assign]
-        peer = Association(MasterChannel(line), 10, timeout=2)
-        answer = await operations.integrity(peer)
-        assert reads
-        assert armed == [(socket.TCP_QUICKACK, 1)] * len(reads)
-        assert len(wrote) == len(answer.fragments) == 1
-        assert len(wrote[0]) > 10_000
-        line.close()
