@@ -1,6 +1,5 @@
 """A gateway as an outstation: a control centre sees its points and opens a breaker behind it."""
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,9 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-import api
-import config
-from drivers import dnp3
 from drivers.dnp3.codec.commands import AnalogOutput, CommandStatus, ControlCode, Crob
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.config import Slave
@@ -19,13 +15,12 @@ from drivers.dnp3.lines import connect_tcp
 from drivers.dnp3.master import Association, MasterChannel, Measurements, operations
 from drivers.dnp3.outstation import OutstationServer, OutstationSettings
 from drivers.dnp3.slave import exposed
-from hub import SITE, CommandDone, ConfigError, LinkError, Outcome, Role
+from hub import SITE, CommandDone, ConfigError, LinkError, Outcome
 from hub.kernel.app import JOURNAL, Hub
 from hub.kernel.operator import OPERATOR
 from hub.kernel.profiles import Profiles
-from hub.kernel.run import make_hub
 from simulators.dnp3 import Rtu
-from tests import memory_sync
+from tests.integration.dnp3.dnp3_rig import running
 from tests.waiting import until
 
 CLOSED, OPEN = 2.0, 1.0
@@ -41,10 +36,10 @@ port = {port}
 address = 77
 master = 3
 points = [
-  {{ point = "bay.voltage.l12", address = "ai:5", deadband = 1000.0, event_class = 2 }},
-  {{ point = "bay.switch.position", address = "dbi:0" }},
-  {{ point = "bay.breaker", address = "bo:1" }},
-  {{ point = "bay.power_limit", address = "ao:0" }},
+  { point = "bay.voltage.l12", address = "ai:5", deadband = 1000.0, event_class = 2 },
+  { point = "bay.switch.position", address = "dbi:0" },
+  { point = "bay.breaker", address = "bo:1" },
+  { point = "bay.power_limit", address = "ao:0" },
 ]
 [[channels]]
 driver = "dnp3-tcp"
@@ -84,22 +79,14 @@ async def centre(tmp_path: Path) -> AsyncIterator[Centre]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     async with server.listen("127.0.0.1", 0) as field:
-        path = tmp_path / "gateway.toml"
-        path.write_text(FILE.format(folder=tmp_path, port=port, rtu=field))
-        modules = (api, dnp3, memory_sync)
-        hub = make_hub(config.load(path), Role.GATEWAY, modules=modules, installed=False)
-        running = asyncio.create_task(hub.run())
-        await asyncio.wait_for(hub.started.wait(), 5)
-        line = await connect_tcp("127.0.0.1", port, within=2)
-        found = Centre(hub, rtu, Association(MasterChannel(line, 3), 77, timeout=2))
-        try:
+        file = FILE.replace("{port}", str(port)).replace("{rtu}", str(field))
+        async with running(file, tmp_path) as hub:
+            line = await connect_tcp("127.0.0.1", port, within=2)
+            found = Centre(hub, rtu, Association(MasterChannel(line, 3), 77, timeout=2))
             await operations.startup(found.peer)
             await until(lambda: found.seen.get((PointType.DBI, 0)) == CLOSED)
             yield found
-        finally:
             line.close()
-            hub.stopping.set()
-            await asyncio.wait_for(running, 5)
     with pytest.raises(LinkError):
         await connect_tcp("127.0.0.1", port, within=1)
 

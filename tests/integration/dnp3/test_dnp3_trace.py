@@ -10,15 +10,9 @@ import aiohttp
 import pytest
 from argon2 import PasswordHasher
 
-import api
-import config
-from drivers import dnp3
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.outstation import OutstationServer, OutstationSettings
-from hub import Role
-from hub.kernel.run import make_hub
-from tests import memory_sync
-from tests.integration.dnp3.dnp3_rig import START, Plant, database
+from tests.integration.dnp3.dnp3_rig import START, Plant, database, running
 from tests.waiting import until
 
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("open sesame")
@@ -38,7 +32,7 @@ port = {port}
 [[channels.devices]]
 name = "rtu"
 every = 0.05
-points = [{{ name = "volts", address = "ai:0" }}]
+points = [{ name = "volts", address = "ai:0" }]
 """
 TRACE = "/api/v1/local/trace/line"
 Site = tuple[aiohttp.ClientSession, Any]
@@ -48,24 +42,18 @@ Site = tuple[aiohttp.ClientSession, Any]
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     server = OutstationServer(OutstationSettings(keep_alive=None), database(), Plant())
     async with server.listen("127.0.0.1", 0) as port:
-        path = tmp_path / "gateway.toml"
-        path.write_text(FILE.format(folder=tmp_path, hash=HASH, port=port))
-        modules = (api, dnp3, memory_sync)
-        hub = make_hub(config.load(path), Role.GATEWAY, modules=modules, installed=False)
-        running = asyncio.create_task(hub.run())
-        await asyncio.wait_for(hub.started.wait(), 5)
-        try:
-            async with aiohttp.ClientSession(hub.facts["address"]) as client:
+        file = FILE.replace("{hash}", HASH).replace("{port}", str(port))
+        async with (
+            running(file, tmp_path) as hub,
+            aiohttp.ClientSession(hub.facts["address"]) as client,
+        ):
 
-                async def polled() -> bool:
-                    body = await get(client, "/api/v1/local/points?match=rtu.volts")
-                    return body["points"][0].get("quality") == 0
+            async def polled() -> bool:
+                body = await get(client, "/api/v1/local/points?match=rtu.volts")
+                return body["points"][0].get("quality") == 0
 
-                await until(polled)
-                yield client, server
-        finally:
-            hub.stopping.set()
-            await asyncio.wait_for(running, 5)
+            await until(polled)
+            yield client, server
 
 
 async def get(client: aiohttp.ClientSession, path: str, status: int = 200) -> Any:
