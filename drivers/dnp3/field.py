@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
@@ -177,6 +178,30 @@ def control(address: str, value: str, pulse: int, count: int, kind: str) -> tupl
 async def operate(peer: Association, wanted: tuple[int, Control], *, direct: bool) -> CommandStatus:
     work = operations.direct_operate if direct else operations.select_operate
     return (await work(peer, [wanted]))[0]
+
+
+def freezing(
+    points: str, at: datetime | None, every: float, *, clear: bool, cancel: bool
+) -> Callable[[Association], Awaitable[None]]:
+    """The freeze of `ctr`, `ai` or `ctr:0-3`; ValueError that names what is wrong."""
+    kind, _, some = points.partition(":")
+    if kind not in {"ctr", "ai"}:
+        raise ValueError(f"{points!r} is neither counters (ctr) nor analog inputs (ai)")
+    point = PointType(kind)
+    start, stop = spans([points])[0][1:] if some else (None, None)
+    if cancel:
+        when, interval = operations.NEVER, 0
+    else:
+        when = 0 if at is None else round(at.replace(tzinfo=UTC).timestamp() * 1000)
+        interval = round(every * 1000)
+    timed = cancel or at is not None or every > 0
+    if timed and clear:
+        raise ValueError("only a freeze that is done now can clear")
+    if timed:
+        return lambda peer: operations.freeze_at(
+            peer, when, interval, point, start=start, stop=stop
+        )
+    return lambda peer: operations.freeze(peer, point, clear=clear, start=start, stop=stop)
 
 
 async def clock(peer: Association, *, lan: bool) -> None:

@@ -73,7 +73,8 @@ class ListeningLine(Line):
         self.on_fault(text)
 
     def _received(self, way: StreamLine, data: bytes) -> None:
-        for frame in self._connections[way].feed(data):
+        parser = self._connections.get(way)
+        for frame in parser.feed(data) if parser is not None else ():
             if not frame.from_master:
                 self._owners[frame.source] = way
             self.on_data(encode(frame))

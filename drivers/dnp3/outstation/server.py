@@ -169,7 +169,8 @@ class OutstationServer:
             found = await asyncio.to_thread(errand.work)
         answers = self.outstation.finish(errand, found, time.monotonic())
         self._write(b"".join(self._station.send(data, source) for data in answers))
-        self._after()
+        if self._line is not None:
+            self._after()
 
     def _write(self, data: bytes) -> None:
         if data and self._line is not None:
