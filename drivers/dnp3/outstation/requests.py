@@ -183,15 +183,14 @@ class Requests:
 
     def _told(self, index: int, control: Control, status: CommandStatus) -> CommandStatus:
         """Remember the command, done or refused, for masters that did not give it (g13, g43)."""
-        crob = isinstance(control, Crob)
-        self._database.commanded(
-            PointType.BO if crob else PointType.AO,
-            index,
-            control.state if isinstance(control, Crob) else control.value,
-            status=status,
-            time=self._clock(),
-            variation=2 if crob else _TIMED_EVENT[control.number],
-        )
+        if isinstance(control, Crob):
+            what = PointType.BO, index, control.state
+            variation = 2
+        else:
+            what = PointType.AO, index, control.value
+            variation = _TIMED_EVENT[control.number]
+        now = self._clock()
+        self._database.commanded(*what, status=status, time=now, variation=variation)
         return status
 
     def _freeze(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
