@@ -11,6 +11,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from api.local_body import decoded, json
+from api.local_trace import told
 from api.sheets import Csv, Ndjson, Row
 from api.technician import who
 from hub.contract.driver import Command, Result
@@ -40,7 +41,6 @@ from hub.kernel.commands import COMMANDS
 from hub.kernel.gateway import GATEWAY, Gateway, snapshot
 from hub.kernel.log import TAIL
 from hub.kernel.operator import OPERATOR
-from hub.kernel.wire import Frame
 
 VALID_FOR = 30_000_000  # µs that a technician's command may still be executed
 DAY = dt.timedelta(days=1)
@@ -132,7 +132,8 @@ class Tools:
             raise Unavailable(str(error)) from error
         except Unsupported as error:
             raise Conflict(str(error)) from error
-        wire = [frame(f) for f in channel.link.recent.get(device.name, ()) if f.at >= began]
+        frames = [f for f in channel.link.recent.get(device.name, ()) if f.at >= began]
+        wire = await told(channel, frames, frozenset())
         (now,) = snapshot(gateway, [key])
         took = (gateway.clock.now() - began) / 1e6
         return json({"now": now, "took": took, "trouble": trouble, "wire": wire})
@@ -193,17 +194,6 @@ class Tools:
                 await response.write(piece)
         await response.write_eof()
         return response
-
-
-def frame(told: Frame) -> dict[str, Any]:
-    """Bytes of the wire for people."""
-    return {
-        "at": told.at,
-        "device": told.device,
-        "sent": told.sent,
-        "hex": told.data.hex(" "),
-        "note": told.note,
-    }
 
 
 def _described(point: Point, channel: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from hub.contract.driver import (
     Command,
     DeviceConfig,
     Driver,
+    Explainer,
     Link,
     Node,
     Outcome,
@@ -142,12 +143,14 @@ from hub.contract.services import (
     ORDERS,
     REPLAYER,
     SIGNALS,
+    SITE,
     STORE,
     UNIT,
     VAULT,
     Key,
 )
 from hub.contract.signals import Signals
+from hub.contract.site import Site
 from hub.contract.telemetry import (
     Aggregate,
     Bucket,
@@ -203,6 +206,7 @@ __all__ = [
     "ORDERS",
     "REPLAYER",
     "SIGNALS",
+    "SITE",
     "STORE",
     "UNIT",
     "VAULT",
@@ -252,6 +256,7 @@ __all__ = [
     "Endpoint",
     "Entity",
     "Event",
+    "Explainer",
     "Flag",
     "Forbidden",
     "Gap",
@@ -336,6 +341,7 @@ __all__ = [
     "Session",
     "Severity",
     "Signals",
+    "Site",
     "Small",
     "SoftDelete",
     "Stale",

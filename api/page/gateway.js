@@ -84,9 +84,12 @@ export const point = (key, verb) => `/points/${encodeURIComponent(key)}/${verb}`
 /** The frames of a channel as they come; `end()` closes it. ended: it broke off by itself. */
 export function frames(channel, take, ended) {
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws'
-  const socket = new WebSocket(`${scheme}://${location.host}${BASE}/trace/${encodeURIComponent(channel)}/stream`)
+  const socket = new WebSocket(`${scheme}://${location.host}${BASE}/trace/${encodeURIComponent(channel)}/stream?layers=all`)
   let closed = false
-  socket.onmessage = (message) => take(JSON.parse(message.data))
+  socket.onmessage = (message) => {
+    const frame = JSON.parse(message.data)
+    if (frame.hex !== undefined) take(frame)
+  }
   socket.onclose = () => closed || ended()
   return () => {
     closed = true

@@ -64,7 +64,7 @@ export function wire(root) {
   }
 
   function download() {
-    const text = kept.map((f) => `${new Date(f.at / 1000).toISOString()} ${f.device} ${f.sent ? '>' : '<'} ${f.hex} ${f.note}`.trimEnd()).join('\n')
+    const text = kept.map((f) => `${new Date(f.at / 1000).toISOString()} ${f.device} ${f.sent ? '>' : '<'} ${f.hex} ${f.note}`.trimEnd() + (f.lines ?? []).map((line) => `\n    ${line}`).join('')).join('\n')
     const url = URL.createObjectURL(new Blob([`${text}\n`], { type: 'text/plain' }))
     h('a', { href: url, download: `${pick.value}.wire.txt` }).click()
     setTimeout(() => URL.revokeObjectURL(url), 1000)
@@ -90,5 +90,6 @@ export function frameLine(frame) {
     h('code', { class: 'frame__bytes' }, frame.hex),
     h('code', { class: 'frame__text' }, text),
     frame.note && h('span', { class: 'frame__note' }, frame.note),
+    frame.lines?.length > 0 && h('pre', { class: 'frame__lines' }, frame.lines.join('\n')),
   )
 }
