@@ -21,6 +21,7 @@ from hub import (
     AnyOrder,
     Ctx,
     HubError,
+    Invalid,
     News,
     Operate,
     Unavailable,
@@ -65,6 +66,7 @@ _STATUS = "UPDATE sync_gateway SET linked_at = now(), status = %s WHERE id = %s"
 _GONE = """
 UPDATE sync_gateway SET status = status || '{"linked": false}' WHERE id = %s
 """
+_OWNED = text("SELECT 1 FROM sync_gateway WHERE id = :id AND owner = :owner")
 _ANSWER = text("SELECT answer FROM sync_order WHERE id = :id AND taken_at IS NOT NULL")
 _decode = msgspec.msgpack.Decoder(AnyOrder).decode
 
@@ -94,6 +96,8 @@ class OrderBook:
 
         Unavailable when the gateway does not answer within so many seconds.
         """
+        if await ctx.db.scalar(_OWNED, {"id": gateway, "owner": ctx.actor.tenant}) is None:
+            raise Invalid("this company has no such gateway", field="gateway_id")
         unit, expires = ctx.get(UNIT), dt.datetime.now(dt.UTC) + dt.timedelta(seconds=within)
         async with unit(ctx.actor) as own:
             ident = await self.give(own, gateway, order, expires=expires)

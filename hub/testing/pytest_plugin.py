@@ -39,8 +39,6 @@ MODULES = (
     "drivers.acrel",
     "plugins.events",
     "plugins.jobs",
-    "sync",
-    "sync.fleet",
 )
 
 

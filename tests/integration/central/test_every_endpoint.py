@@ -3,9 +3,8 @@
 from hub.testing import walk
 from hub.testing.endpoints import calls
 from plugins import billing, events, finance, identity, jobs, scada
-from sync import fleet
 
-PLUGINS = (identity, scada, finance, billing, events, jobs, fleet)
+PLUGINS = (identity, scada, finance, billing, events, jobs)
 CALLS = list(calls([p.hub_plugin() for p in PLUGINS]))
 
 

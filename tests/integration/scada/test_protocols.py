@@ -158,6 +158,8 @@ async def test_a_gateway_joins_with_a_key_that_is_shown_once(place, me, person):
     headers = {"Authorization": f"Bearer {new['key']}"}
     async with place.client.get(link, headers=headers) as answer:
         assert answer.status == 403
+    async with place.client.get("/api/v1/sync/gateways") as answer:
+        assert answer.status == 401
     reader = await person("sync.gateways.read")
     assert (await place.send("POST", "sync/gateways", reader, {"name": "x"}))[0] == 403
 
