@@ -1,76 +1,15 @@
 """Webhooks over HTTP, down to the table of readings."""
 
-import asyncio
 import datetime as dt
 
 import msgspec
-import psycopg
 import pytest
 
 from drivers.acrel.intake import INTAKE, Source
 from drivers.mqtt.acrel_events import read_event
-from drivers.mqtt.webhooks import signature
 from hub import UNIT
-from tests.integration.acrel.conftest import METER
+from tests.integration.acrel.conftest import METER, READING, count, happened, stored
 from tests.waiting import until
-
-SECRET = b"sixteen characters"
-READING = {"event_type": "meter_reading", "data": {"reading": 15.5, "voltage": 231.2}}
-
-
-@pytest.fixture
-def post(client, clock):
-    """Send an event as the platform does. at: of the body; now: in the header."""
-
-    async def send(event=READING, *, meter=METER, at=None, now=None, name=None, secret=SECRET,
-                   **headers):  # fmt: skip
-        stamp = (now or clock()).isoformat()
-        body = event | {"meter_id": meter, "timestamp": (at or clock()).isoformat()}
-        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        name = name or event["event_type"].replace("_", "-")
-        headers |= {
-            "X-Acrel-Timestamp": stamp,
-            "X-Acrel-Signature": signature(secret, stamp, data),
-        }
-        answer = await client.post(f"/api/v1/acrel/webhooks/{name}", data=data, headers=headers)
-        return answer.status, await answer.json()
-
-    return send
-
-
-def _stored(dsn: str, series: int) -> list[tuple[float, int]]:
-    with psycopg.connect(dsn) as connection:
-        return connection.execute(
-            "SELECT value, (extract(epoch FROM time) * 1000000)::int8 FROM reading"
-            " WHERE point_id = %s ORDER BY time",
-            (series,),
-        ).fetchall()
-
-
-def _count(dsn: str, table: str, where: str = "true") -> int:
-    with psycopg.connect(dsn) as connection:
-        return (
-            connection.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone() or (0,)
-        )[0]
-
-
-def _happened(dsn: str) -> list[str]:
-    with psycopg.connect(dsn) as connection:
-        rows = connection.execute("SELECT type FROM hub_event ORDER BY sequence").fetchall()
-    return [type_ for (type_,) in rows if type_.startswith("meter.")]
-
-
-async def stored(*given):
-    """Off the loop: the table may be locked by what runs on it."""
-    return await asyncio.to_thread(_stored, *given)
-
-
-async def count(*given):
-    return await asyncio.to_thread(_count, *given)
-
-
-async def happened(*given):
-    return await asyncio.to_thread(_happened, *given)
 
 
 async def test_a_reading_becomes_scaled_values_at_its_own_time(post, migrated, series, clock):
