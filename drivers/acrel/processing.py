@@ -16,14 +16,18 @@ from drivers.mqtt.webhooks import topic_word
 from hub import (
     INFLOW,
     METERS,
+    OUTSIDE_ALARMS,
+    AlarmKind,
     Cause,
     ConfigError,
     Ctx,
     Kind,
     MeterPoint,
+    OutsideAlarm,
     Point,
     PointSpec,
     ReadingBatch,
+    Severity,
 )
 
 from .happenings import MeterAlert, MeterRead, MeterStatusChanged
@@ -31,11 +35,12 @@ from .models import Receipt, ReceiptStatus
 
 BATCH = 500
 _SENDERS = UUID("5b1f5d0e-6f0c-5f83-9a3e-0d6a1c8b7e42")  # names one sender of readings per company
+MOST_KIND, MOST_MESSAGE = 100, 1_000  # characters
 _RELAY = {"0": "disconnected", "1": "connected"}
 
 
 async def process(ctx: Ctx) -> list[Event]:
-    """Take what waits, in order of arrival: store its readings, tell what happened.
+    """Take what waits, in order of arrival: store its readings, tell what happened, raise alarms.
 
     All in the caller's transaction. Returns the events, for whoever waits for confirmations.
     """
@@ -52,15 +57,56 @@ async def process(ctx: Ctx) -> list[Event]:
     meters = await ctx.get(METERS).points(ctx, sorted({r.meter for r in receipts}))
     events: list[Event] = []
     batches: list[ReadingBatch] = []
+    told: list[OutsideAlarm] = []
     for receipt in receipts:
         event = msgspec.convert(receipt.body, Event)
         now = round(receipt.created_at.timestamp() * 1_000_000)
-        batches.append(readings(event, receipt.body, meters.get(receipt.meter, ()), now))
+        points = meters.get(receipt.meter, ())
+        batches.append(readings(event, receipt.body, points, now))
         _tell(ctx, event, receipt.source, now)
+        told += alarms(event, now, collected=any(p.collected for p in points))
         events.append(event)
         receipt.status, receipt.processed_at = ReceiptStatus.PROCESSED, ctx.clock()
     await ctx.get(INFLOW).store(ctx, uuid5(_SENDERS, str(ctx.actor.tenant)), _join(batches))
+    await ctx.get(OUTSIDE_ALARMS).tell(ctx, told)
     return events
+
+
+def alarms(event: Event, now: int, *, collected: bool = False) -> list[OutsideAlarm]:
+    """An alert raises one; so does a meter that is out of reach, until it is heard again.
+
+    collected: by a gateway, which says itself whom it cannot reach.
+    """
+    at, _ = read_time(event.timestamp, now)
+    found = []
+    if not collected:
+        found.append(
+            OutsideAlarm(
+                source="acrel",
+                device=event.meter_id,
+                kind=AlarmKind.COMMS,
+                severity=Severity.ERROR,
+                message=f"{event.meter_id} is out of the platform's reach",
+                at=at,
+                on=isinstance(event, StatusChange) and event.new_status in OFFLINE,
+                lasting=True,
+            )
+        )
+    if isinstance(event, Alert):
+        kind = event.alert_type[:MOST_KIND] or "alert"
+        found.append(
+            OutsideAlarm(
+                source="acrel",
+                device=event.meter_id,
+                kind=kind,
+                severity=Severity(event.severity),
+                message=(event.message or f"{event.meter_id}: {kind}")[:MOST_MESSAGE],
+                at=at,
+                value=event.value,
+                threshold=event.threshold,
+            )
+        )
+    return found
 
 
 def readings(

@@ -69,9 +69,7 @@ class ReconnectConfirm(_Event, frozen=True, kw_only=True, tag="reconnect_confirm
 
 
 Confirm = DisconnectConfirm | ReconnectConfirm
-Event = (
-    MeterReading | Infrastructure | Alert | StatusChange | DisconnectConfirm | ReconnectConfirm
-)
+Event = MeterReading | Infrastructure | Alert | StatusChange | DisconnectConfirm | ReconnectConfirm
 
 
 class Received(Struct, frozen=True, kw_only=True):

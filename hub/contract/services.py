@@ -1,5 +1,6 @@
 """Typed names of what a process offers: a plugin finds a service without knowing who runs it."""
 
+from .alarms import OutsideAlarms
 from .context import UnitOfWork
 from .events import Replayer
 from .http import HTTP
@@ -23,6 +24,7 @@ __all__ = [
     "METER_ORDERS",
     "NEWS",
     "ORDERS",
+    "OUTSIDE_ALARMS",
     "REPLAYER",
     "SIGNALS",
     "STORE",
@@ -39,6 +41,7 @@ DIRECTORY = Key[PointDirectory]("points")
 METERS = Key[MeterDirectory]("meters")
 METER_ORDERS = Key[MeterOrders]("orders to meters")
 INFLOW = Key[Inflow]("readings from outside")
+OUTSIDE_ALARMS = Key[OutsideAlarms]("alarms from outside")
 UNIT = Key[UnitOfWork]("unit of work")
 SIGNALS = Key[Signals]("signals")
 VAULT = Key[Vault]("vault")

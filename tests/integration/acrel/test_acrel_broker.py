@@ -96,6 +96,7 @@ async def test_readings_states_and_alerts_of_the_broker_are_values_and_events(
     assert await until(lambda: stored(migrated, names["energy"])) == [(15500.0, when)]
     assert await until(lambda: stored(migrated, names["relay"])) == [(0.0, when)]
     await until(lambda: count(migrated, "reading_text", "value = 'over_voltage'"))
+    await until(lambda: count(migrated, "scada_alarm", "alarm_type = 'over_voltage' AND is_on"))
     assert await count(migrated, "acrel_receipt", "source = 'mqtt'") == 3
     assert sorted(await happened(migrated)) == [
         "meter.alert", "meter.reading", "meter.status_changed",

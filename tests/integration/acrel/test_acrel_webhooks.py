@@ -69,6 +69,53 @@ async def test_states_and_alerts_are_values_and_events(post, migrated, series):
     assert sorted(await happened(migrated)) == ["meter.alert", "meter.status_changed"]
 
 
+async def active(client, me):
+    answer = await client.get("/api/v1/scada/alarms/active", headers=me)
+    return (await answer.json())["items"]
+
+
+async def test_an_alert_is_an_alarm_that_each_further_one_repeats(
+    client, me, post, migrated, meter, clock
+):
+    alert = {
+        "event_type": "alert", "alert_type": "over_voltage", "severity": "critical",
+        "value": 258.1, "threshold": 253.0, "message": "voltage is too high",
+    }  # fmt: skip
+    at = clock()
+    await post(alert, at=at)
+    await post(alert, at=at)
+    (found,) = await until(lambda: active(client, me))
+    told = {k: found[k] for k in ("source", "alarm_type", "severity", "message", "value", "status")}
+    assert told == {
+        "source": "acrel", "alarm_type": "over_voltage", "severity": "critical",
+        "message": "voltage is too high", "value": 258.1, "status": "active",
+    }  # fmt: skip
+    assert found["device_id"]
+    await post(alert | {"value": 259.0}, at=at + dt.timedelta(seconds=30))
+    await until(lambda: count(migrated, "scada_alarm", "occurrence_count = 2"))
+    (found,) = await active(client, me)
+    assert (found["value"], found["threshold"]) == (259.0, 253.0)
+    assert await count(migrated, "scada_alarm_entry") == 2
+    assert await count(migrated, "hub_event", "type = 'alert.raised'") == 1
+
+
+async def test_a_meter_out_of_reach_is_an_alarm_until_it_is_heard_again(
+    client, me, post, migrated, meter, clock
+):
+    at = clock()
+    lost = {"event_type": "status_change", "new_status": "offline"}
+    await post(lost, at=at)
+    (found,) = await until(lambda: active(client, me))
+    assert (found["alarm_type"], found["is_on"]) == ("comms_lost", True)
+    await post(at=at - dt.timedelta(minutes=1))  # was on its way before
+    await post(lost, at=at + dt.timedelta(seconds=20))
+    await until(lambda: count(migrated, "acrel_receipt", "processed_at NOTNULL HAVING count(*)=3"))
+    (found,) = await active(client, me)
+    assert (found["is_on"], found["occurrence_count"]) == (True, 1)
+    await post(at=at + dt.timedelta(minutes=1))
+    await until(lambda: count(migrated, "scada_alarm", "NOT is_on AND status = 'cleared'"))
+
+
 async def test_an_unknown_meter_is_told_so_and_stored_as_failed(post, migrated, meter):
     status, body = await post(meter="ACR-9")
     assert (status, body["status"]) == (202, "unknown_meter")
