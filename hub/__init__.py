@@ -143,12 +143,14 @@ from hub.contract.services import (
     REPLAYER,
     SIGNALS,
     STORE,
+    TOKENS,
     UNIT,
     VAULT,
     Key,
 )
 from hub.contract.signals import Signals
 from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
+from hub.contract.tokens import IssuedTokens, TokenIssuer, TokenKind, TokenMeter, TokenOrder
 from hub.contract.vault import Vault
 
 if TYPE_CHECKING:
@@ -196,6 +198,7 @@ __all__ = [
     "REPLAYER",
     "SIGNALS",
     "STORE",
+    "TOKENS",
     "UNIT",
     "VAULT",
     "Actor",
@@ -254,6 +257,7 @@ __all__ = [
     "Inflow",
     "Instant",
     "Invalid",
+    "IssuedTokens",
     "Job",
     "Jobs",
     "Journal",
@@ -333,6 +337,10 @@ __all__ = [
     "Subscriber",
     "SwitchTold",
     "TimedOut",
+    "TokenIssuer",
+    "TokenKind",
+    "TokenMeter",
+    "TokenOrder",
     "TooLarge",
     "TooMany",
     "Unauthenticated",

@@ -11,6 +11,7 @@ from .meters import Inflow, MeterDirectory, MeterOrders
 from .orders import Orders
 from .signals import Signals
 from .telemetry import News, PointDirectory, ReadingStore
+from .tokens import TokenIssuer
 from .vault import Vault
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "REPLAYER",
     "SIGNALS",
     "STORE",
+    "TOKENS",
     "UNIT",
     "VAULT",
     "Key",
@@ -40,6 +42,7 @@ ORDERS = Key[Orders]("orders to gateways")
 DIRECTORY = Key[PointDirectory]("points")
 METERS = Key[MeterDirectory]("meters")
 METER_ORDERS = Key[MeterOrders]("orders to meters")
+TOKENS = Key[TokenIssuer]("prepayment tokens")
 INFLOW = Key[Inflow]("readings from outside")
 OUTSIDE_ALARMS = Key[OutsideAlarms]("alarms from outside")
 UNIT = Key[UnitOfWork]("unit of work")

@@ -34,7 +34,9 @@ async def site(client, me):
         assert answer.status < 300, await answer.text()
         return await answer.json()
 
-    station = await send("POST", "stations", {"code": "ST", "name": "ST", "station_type": "substation"})
+    station = await send(
+        "POST", "stations", {"code": "ST", "name": "ST", "station_type": "substation"}
+    )
     body = {"code": "S1", "name": "S1", "external_id": "S-1", "station_id": station["id"]}
     send.device = await send("POST", "devices", body)
     return send

@@ -15,8 +15,8 @@ from drivers.sts.sta import Tables, load_tables, sample_tables
 from drivers.sts.standard import Result
 from drivers.sts.vectors import Status, judge, key_of, verify
 
-# Three of the 161 rows do not follow from the inputs printed beside them. Each is right, to the last
-# of its 66 bits, with one input read otherwise: a misprint of the suite, not of the token.
+# Three of the 161 rows do not follow from the inputs printed beside them. Each is right, to the
+# last of its 66 bits, with one input read otherwise: a misprint of the suite, not of the token.
 CORRECTED: dict[tuple[str, str], dict[str, str]] = {
     ("STS 531-1-0-04 CTSA19", "step1CTSA19"): {"tariff_index": "02"},
     ("STS 531-1-0-04 CTSA19", "step3CTSA19"): {"key_revision": "7"},
