@@ -19,17 +19,21 @@ from rich.text import Text
 from hub.children import Child, ChildFailed
 
 GATEWAY = "local"
-PATIENCE = {"simulated field": 30.0, "centre": 120.0, "gateway": 30.0}
+PATIENCE = {"simulated field": 30.0, "simulated meters": 30.0, "centre": 120.0, "gateway": 30.0}
 console = Console(highlight=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to start. files: the person's own settings, later ones win."""
+    """What to start. files: the person's own settings, later ones win.
+
+    meters: simulated ones behind an MQTT broker.
+    """
 
     data: Path
     files: tuple[Path, ...] = ()
     simulate: bool = False
+    meters: int = 0
     port: int = 8000
     gateway_port: int = 8001
 
@@ -96,6 +100,13 @@ async def launch(running: Site) -> dict[str, Any]:
             ),
         )
         files.append(simulated)
+    if plan.meters:
+        fleet = plan.data / "simulated-meters.toml"
+        asked = ("--meters", str(plan.meters), "--write-config", str(fleet))
+        await step(
+            "simulated meters", running.start("simulated meters", "simulate", "acrel", *asked)
+        )
+        files.append(fleet)
     key, own = gateway_key(plan.data), [x for f in plan.files for x in ("-c", str(f))]
     centre = await step(
         "centre",

@@ -9,7 +9,14 @@ import numpy as np
 from sqlalchemy import select
 
 from drivers.mqtt.acrel import OFFLINE, AcrelAddress, acrel_address
-from drivers.mqtt.acrel_events import Alert, Event, MeterReading, StatusChange
+from drivers.mqtt.acrel_events import (
+    Alert,
+    DisconnectConfirm,
+    Event,
+    MeterReading,
+    ReconnectConfirm,
+    StatusChange,
+)
 from drivers.mqtt.paths import MISSING, find
 from drivers.mqtt.rows import Rows, read_time
 from drivers.mqtt.webhooks import topic_word
@@ -62,14 +69,29 @@ async def process(ctx: Ctx) -> list[Event]:
         event = msgspec.convert(receipt.body, Event)
         now = round(receipt.created_at.timestamp() * 1_000_000)
         points = meters.get(receipt.meter, ())
-        batches.append(readings(event, receipt.body, points, now))
-        _tell(ctx, event, receipt.source, now)
+        shown = state_of(event)
+        body = receipt.body if shown is event else msgspec.to_builtins(shown)
+        batches.append(readings(shown, body, points, now))
+        _tell(ctx, shown, receipt.source, now)
         told += alarms(event, now, collected=any(p.collected for p in points))
         events.append(event)
         receipt.status, receipt.processed_at = ReceiptStatus.PROCESSED, ctx.clock()
     await ctx.get(INFLOW).store(ctx, uuid5(_SENDERS, str(ctx.actor.tenant)), _join(batches))
     await ctx.get(OUTSIDE_ALARMS).tell(ctx, told)
     return events
+
+
+def state_of(event: Event) -> Event:
+    """What the confirmation of an order says of the relay, ordered by us or not; others as is."""
+    states = {DisconnectConfirm: "disconnected", ReconnectConfirm: "connected"}
+    if not isinstance(event, DisconnectConfirm | ReconnectConfirm) or event.result != "success":
+        return event
+    return StatusChange(
+        timestamp=event.timestamp,
+        meter_id=event.meter_id,
+        new_status=states[type(event)],
+        reason="remote_command" if event.command_id else event.message,
+    )
 
 
 def alarms(event: Event, now: int, *, collected: bool = False) -> list[OutsideAlarm]:

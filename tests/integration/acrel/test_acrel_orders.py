@@ -16,7 +16,7 @@ from hub import (
     MeterOrderState,
     NotFound,
 )
-from tests.integration.acrel.conftest import METER, order
+from tests.integration.acrel.conftest import METER, happened, order, stored
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("meter")
@@ -85,6 +85,35 @@ async def test_the_meters_no_is_a_failure(ask, reach, say, platform):
     await reach(MeterOrderState.SENT)
     await say("disconnect_confirm", result="failed", command_id="o-1", message="relay stuck")
     assert (await reach(MeterOrderState.FAILED)).detail == "relay stuck"
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [(MeterOrderKind.DISCONNECT, "disconnect"), (MeterOrderKind.RECONNECT, "reconnect")],
+)
+async def test_the_platforms_webhook_confirms_an_order_and_says_what_the_relay_is(
+    ask, reach, post, platform, migrated, series, kind, word
+):
+    names, platform.meters[METER] = await series(), {}
+    await ask(order(kind=kind))
+    await reach(MeterOrderState.SENT)
+    said = {"event_type": f"{word}_confirm", "result": "success", "command_id": "o-1"}
+    assert (await post(said))[0] == 202
+    await reach(MeterOrderState.CONFIRMED)
+    await until(lambda: stored(migrated, names["relay"]))
+    assert [v for v, _ in await stored(migrated, names["relay"])] == [float(word == "reconnect")]
+    assert "meter.status_changed" in await happened(migrated)
+
+
+async def test_a_confirmation_that_nobody_waits_for_is_a_change_of_state(
+    post, migrated, series, clock
+):
+    names = await series()
+    await post({"event_type": "disconnect_confirm", "result": "failed", "message": "stuck"})
+    await post({"event_type": "disconnect_confirm", "result": "success"})
+    when = round(clock().timestamp() * 1e6)
+    assert await until(lambda: stored(migrated, names["relay"])) == [(0.0, when)]
+    assert await happened(migrated) == ["meter.status_changed"]
 
 
 async def test_asking_twice_is_asking_once(ask, reach, platform):
