@@ -48,7 +48,7 @@ class Listening:
     def topics(self) -> tuple[str, ...]:
         return tuple(f"acrel/+/{place}/+/{word}" for place, word in _EVENTS)
 
-    def will(self) -> Publication | None:
+    def will(self, now: int) -> Publication | None:
         return None
 
     def greeting(self, now: int) -> Iterable[Publication]:

@@ -82,7 +82,7 @@ class AcrelDialect:
         meters = (f"acrel/+/meter/+/{word}" for word in _EVENTS)
         return (*meters, "acrel/+/infrastructure/+/data", *gateways)
 
-    def will(self) -> Publication | None:
+    def will(self, now: int) -> Publication | None:
         return None
 
     def greeting(self, now: int) -> Iterable[Publication]:
