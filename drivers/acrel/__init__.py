@@ -56,6 +56,7 @@ def hub_plugin() -> Plugin:
         settings=AcrelSettings,
         providers={METER_ORDERS: Orders()},
         migrations=Path(__file__).parent / "migrations",
+        locale=Path(__file__).parent / "locale",
     )
 
 

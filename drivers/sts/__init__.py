@@ -35,6 +35,7 @@ def hub_plugin() -> Plugin:
         resources=(_ISSUANCES,),
         settings=StsSettings,
         migrations=Path(__file__).parent / "migrations",
+        locale=Path(__file__).parent / "locale",
     )
 
 

@@ -4,7 +4,15 @@ from msgspec import Struct
 
 from hub import ConfigError
 
-from .vending import VendingSettings
+
+class VendingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """url: base of the vending server. group: meters it may vend for. timeout: seconds."""
+
+    url: str
+    client_id: str
+    api_version: str = "v1"
+    group: str = ""
+    timeout: float = 60.0
 
 
 class Vending(VendingSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

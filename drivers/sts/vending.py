@@ -23,18 +23,9 @@ from .contents import Order
 from .errors import NotIssued
 from .identity import Meter
 from .issuer import KeyChange, Token, TokenRequest, check_request, fingerprint
+from .settings import VendingSettings
 
 T = TypeVar("T")
-
-
-class VendingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """url: base of the vending server. group: meters it may vend for. timeout: seconds."""
-
-    url: str
-    client_id: str
-    api_version: str = "v1"
-    group: str = ""
-    timeout: float = 60.0
 
 
 class VendOrder(Struct, frozen=True, kw_only=True):

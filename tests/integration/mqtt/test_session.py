@@ -17,15 +17,11 @@ import pytest
 from drivers.mqtt.config import (
     AcrelConfig,
     AcrelDevice,
-    GenericConfig,
-    MqttDevice,
-    SparkplugConfig,
-    SparkplugDevice,
 )
 from drivers.mqtt.dialect import Publication
 from drivers.mqtt.driver import MqttDriver
 from drivers.mqtt.session import MqttSession
-from hub import LOST, AuthError, ConfigError, LinkError, NoResponse, Outcome, ReadingBatch
+from hub import AuthError, ConfigError, LinkError, NoResponse, Outcome, ReadingBatch
 from tests.integration.mqtt.conftest import Mosquitto, broker
 from tests.unit.mqtt.kit import NOW, StubLink, command, points_of
 
@@ -307,61 +303,6 @@ async def test_tls_with_client_certificates(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="TLS files"):
             async with session(config(running.port, ca=str(tmp_path / "missing.pem"))):
                 pass
-
-
-async def test_the_will_says_that_we_are_gone(mosquitto: Mosquitto) -> None:
-    device = MqttDevice(name="m1", topics={"data": "m1"})
-    made = GenericConfig(
-        name="g", host="127.0.0.1", port=mosquitto.port, client_id="g",
-        will_topic="busbar/state", devices=(device,),
-    )  # fmt: skip
-    rows = {"m1": [{"name": "v", "address": "$.v"}]}
-    async with aiomqtt.Client("127.0.0.1", mosquitto.port) as watcher:
-        await watcher.subscribe("busbar/state", qos=1)
-        async with session(made, rows) as (opened, _, _):
-            await opened.startup()
-            async with asyncio.timeout(5):
-                message = await anext(aiter(watcher.messages))
-            assert message.payload == b"online"
-            opened._client._client._sock_close()
-        async with asyncio.timeout(5):
-            message = await anext(aiter(watcher.messages))
-        assert message.payload == b"offline"
-
-
-async def test_who_leaves_says_goodbye(mosquitto: Mosquitto) -> None:
-    device = SparkplugDevice(name="m1", node="N")
-    made = SparkplugConfig(
-        name="s", host="127.0.0.1", port=mosquitto.port, group="G", host_id="h", devices=(device,)
-    )
-    async with session(made, {"m1": [{"name": "v", "address": "V"}]}) as (opened, _, _):
-        await opened.startup()
-    async with aiomqtt.Client("127.0.0.1", mosquitto.port) as watcher:
-        await watcher.subscribe("spBv1.0/STATE/h", qos=1)
-        async with asyncio.timeout(5):
-            message = await anext(aiter(watcher.messages))
-        assert msgspec.json.decode(message.payload)["online"] is False
-
-
-async def test_the_will_of_a_device_loses_its_points(mosquitto: Mosquitto) -> None:
-    device = MqttDevice(name="m1", id="7", topics={"data": "m/{id}/data", "will": "m/{id}/lwt"})
-    made = GenericConfig(
-        name="g", host="127.0.0.1", port=mosquitto.port, client_id="g", devices=(device,)
-    )
-    will = aiomqtt.Will("m/7/lwt", b"offline", 1)
-    async with session(made, {"m1": [{"name": "v", "address": "$.v"}]}) as (opened, _, _):
-        await opened.startup()
-        batches = aiter(opened.events())
-        async with aiomqtt.Client("127.0.0.1", mosquitto.port, will=will) as meter:
-            await meter.publish("m/7/data", b'{"v": 5}', qos=1)
-            async with asyncio.timeout(5):
-                assert (await anext(batches)).value.tolist() == [5.0]
-            meter._client._sock_close()
-            async with asyncio.timeout(5):
-                lost = await anext(batches)
-            with pytest.raises(aiomqtt.MqttError):
-                await meter.publish("m/7/data", b"late", qos=1, timeout=1)
-    assert lost.quality.tolist() == [LOST]
 
 
 def certificates(folder: Path) -> dict[str, Path]:

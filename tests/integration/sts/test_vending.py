@@ -13,8 +13,9 @@ from drivers.sts.issuer import KeyChange, ModuleIssuer, TokenRequest
 from drivers.sts.keys import KeyRef, Secret
 from drivers.sts.ledger import MemoryLedger
 from drivers.sts.module import SoftwareModule
+from drivers.sts.settings import VendingSettings
 from drivers.sts.standard import Result
-from drivers.sts.vending import VendingServer, VendingSettings
+from drivers.sts.vending import VendingServer
 from hub import AuthError, Conflict, LinkError, NotFound, Unavailable
 from hub.kernel.http import Http
 from simulators.prepaid import virtual_meter
