@@ -37,6 +37,7 @@ from hub.contract.driver import (
     Command,
     DeviceConfig,
     Driver,
+    Explainer,
     Link,
     Node,
     Outcome,
@@ -142,6 +143,7 @@ from hub.contract.services import (
     OUTSIDE_ALARMS,
     REPLAYER,
     SIGNALS,
+    SITE,
     STORE,
     TOKENS,
     UNIT,
@@ -149,6 +151,7 @@ from hub.contract.services import (
     Key,
 )
 from hub.contract.signals import Signals
+from hub.contract.site import Site
 from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
 from hub.contract.tokens import IssuedTokens, TokenIssuer, TokenKind, TokenMeter, TokenOrder
 from hub.contract.vault import Vault
@@ -197,6 +200,7 @@ __all__ = [
     "OUTSIDE_ALARMS",
     "REPLAYER",
     "SIGNALS",
+    "SITE",
     "STORE",
     "TOKENS",
     "UNIT",
@@ -245,6 +249,7 @@ __all__ = [
     "Endpoint",
     "Entity",
     "Event",
+    "Explainer",
     "Flag",
     "Forbidden",
     "Gap",
@@ -328,6 +333,7 @@ __all__ = [
     "Session",
     "Severity",
     "Signals",
+    "Site",
     "Small",
     "SoftDelete",
     "Stale",

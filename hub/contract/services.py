@@ -10,6 +10,7 @@ from .key import Key
 from .meters import Inflow, MeterDirectory, MeterOrders
 from .orders import Orders
 from .signals import Signals
+from .site import Site
 from .telemetry import News, PointDirectory, ReadingStore
 from .tokens import TokenIssuer
 from .vault import Vault
@@ -28,6 +29,7 @@ __all__ = [
     "OUTSIDE_ALARMS",
     "REPLAYER",
     "SIGNALS",
+    "SITE",
     "STORE",
     "TOKENS",
     "UNIT",
@@ -47,6 +49,7 @@ INFLOW = Key[Inflow]("readings from outside")
 OUTSIDE_ALARMS = Key[OutsideAlarms]("alarms from outside")
 UNIT = Key[UnitOfWork]("unit of work")
 SIGNALS = Key[Signals]("signals")
+SITE = Key[Site]("points of this gateway")
 VAULT = Key[Vault]("vault")
 REPLAYER = Key[Replayer]("replayer of events")
 DSN = Key[str]("address of the database, as the application's role")
