@@ -38,7 +38,7 @@ async def mosquitto(tmp_path):
 @pytest.fixture
 def busbar_settings(mosquitto) -> dict[str, dict[str, Any]]:
     webhooks = {"secret": SECRET.decode(), "allowed": "127.0.0.1"}
-    return {"acrel": {"webhooks": webhooks, "broker": listener(mosquitto.port), "wait": 1.0}}
+    return {"acrel": {"webhooks": webhooks, "broker": listener(mosquitto.port), "wait": 10.0}}
 
 
 @pytest.fixture
