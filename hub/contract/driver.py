@@ -7,7 +7,7 @@ command, back off); a driver is the thin session it talks through.
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -173,6 +173,16 @@ class Session:
 
 class Link(Protocol):
     """What the hub lends a driver."""
+
+    @property
+    def state(self) -> MutableMapping[str, bytes]:
+        """Small facts of the channel that outlive a restart of the gateway, ≤ 64 KiB a key.
+
+        Set here what the peer will be asked from (a report's EntryID, a sequence number), in
+        `events()` behind the `yield` of the readings that it follows: those are on disk before it.
+        Setting costs nothing; the newest values are written together about once a second, so that
+        after a kill a fact may be a second old. An old or foreign one must do no harm.
+        """
 
     def now(self) -> int:
         """µs since 1970 UTC by the gateway's clock."""
