@@ -25,6 +25,7 @@ class Operator:
     def __init__(self, config: Iec61850, ied: Ied, now: Callable[[], int]) -> None:
         self._config, self._ied, self._now = config, ied, now
         self._selected: dict[int, Order] = {}
+        self._timed: dict[int, Order] = {}
 
     async def select(self, command: Command) -> Result:
         """Reserve the object when its model knows selection; else say that it needs none."""
@@ -47,20 +48,24 @@ class Operator:
         target, kind, model, order = found
         selected = self._selected.pop(command.point.id, None)
         if model.selects:
-            if selected is not None and selected.value == order.value:
+            if selected is not None and (selected.value, selected.at) == (order.value, order.at):
                 order = selected
             else:
                 result = await self._ied.controls.select(target, kind, model, order)
                 if result.outcome != Outcome.DONE:
                     return result
-        return await self._ied.controls.operate(target, kind, model, order)
+        result = await self._ied.controls.operate(target, kind, model, order)
+        if result.outcome == Outcome.ACCEPTED:
+            self._timed[command.point.id] = order
+        return result
 
     async def cancel(self, command: Command) -> Result:
         found = await self._prepare(command)
         if isinstance(found, Result):
             return found
         target, kind, _, order = found
-        selected = self._selected.pop(command.point.id, order)
+        timed = self._timed.pop(command.point.id, order)
+        selected = self._selected.pop(command.point.id, timed)
         return await self._ied.controls.cancel(target, kind, selected)
 
     async def _prepare(
@@ -69,6 +74,8 @@ class Operator:
         now = self._now()
         if command.expires < now:
             return Result(outcome=Outcome.EXPIRED, detail="not sent")
+        if command.at is not None and command.at <= now:
+            return Result(outcome=Outcome.EXPIRED, detail="its time is over: not sent")
         try:
             target, kind = control_object(self._ied, command)
             model = await self._ied.controls.model(target)
@@ -88,6 +95,7 @@ class Operator:
             test=command.test,
             check_synchronism=command.check_synchronism,
             check_interlock=command.check_interlock,
+            at=command.at,
         )
         return target, kind, model, order
 

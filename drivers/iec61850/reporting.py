@@ -106,6 +106,7 @@ class Reporting:
             self._deliver(subscription, key, report, arrived)
 
         entry = (self._link.state.get(key) or WHOLE_BUFFER) if block.buffered else None
+        subscription.overflow_counts = entry != WHOLE_BUFFER
         wish = Wish(
             data_set=subscription.block.data_set,
             integrity_ms=wanted.integrity_ms if wanted else 0,
@@ -151,9 +152,10 @@ class Reporting:
     def _deliver(
         self, subscription: Subscription, key: str, report: Report, arrived: Arrived
     ) -> None:
-        if report.overflow:
+        if report.overflow and subscription.overflow_counts:
             where = subscription.block.name
             self._warn(f"{where}: the device's buffer overflowed, events before this were lost")
+        subscription.overflow_counts |= not report.more
         batch = subscription.readings(report, self._link.now(), self._seen)
         arrived(batch, key, None if report.more else report.entry)
 

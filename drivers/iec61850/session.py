@@ -65,6 +65,7 @@ class Iec61850Session(Session):
         self._operator = Operator(config, ied, link.now)
         self._paused = False
         ied.on_stray = lambda what: link.warn(config.name, f"{config.name}: ignored {what}")
+        ied.controls.on_failure = lambda what: link.warn(config.name, what)
         ied.association.lost.add_done_callback(lambda _: self._arrivals.put_nowait(None))
 
     async def startup(self) -> ReadingBatch:
@@ -177,7 +178,7 @@ class Iec61850Session(Session):
 
     def closed(self) -> None:
         """Warn no more of what this association did; learn anew what it did not understand."""
-        self._ied.on_stray = None
+        self._ied.on_stray = self._ied.controls.on_failure = None
         lost = self._ied.association.lost
         if lost.done() and isinstance(lost.exception(), ProtocolError):
             self._memory.model = None

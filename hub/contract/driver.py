@@ -82,11 +82,13 @@ class Can(enum.Flag):
     OPERATE = enum.auto()
     SELECT = enum.auto()
     SET_CLOCK = enum.auto()
+    TIMED = enum.auto()  # `operate` heeds `Command.at`
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A control of one point by one person. expires: µs since 1970 UTC; never executed after it.
+    """A control of one point by one person. expires: µs since 1970 UTC; never sent after it.
 
+    at: µs since 1970 UTC when the device shall execute it by its own clock; None at once.
     value: an operator's engineering value; a driver gets it raw, as `(value - offset) / scale`.
     """
 
@@ -98,6 +100,7 @@ class Command(Struct, frozen=True, kw_only=True):
     test: bool = False
     check_interlock: bool = True
     check_synchronism: bool = False
+    at: int | None = None
 
 
 class Outcome(enum.StrEnum):
