@@ -278,7 +278,11 @@ class Controls:
         key = plain(str(name))
         self._errors.pop(key, None)
         try:
-            await self._client.write_one(name, parameters(kind.fields[service], order))
+            octets = parameters(kind.fields[service], order)
+        except (ValueError, ProtocolError) as error:
+            return Result(outcome=Outcome.REJECTED, detail=f"not sent: {error}")
+        try:
+            await self._client.write_one(name, octets)
         except ServiceError as error:
             # LastApplError, when there is one, comes before the refusal.
             told = self._errors.pop(key, None)

@@ -8,11 +8,12 @@ from hub import Command, Kind, Outcome, ProtocolError, Result
 from .config import Iec61850
 from .control import ControlModel, Order, Origin
 from .ied import Ied
-from .mms import data
+from .mms import data, types
 from .mms.pdu import ObjectName, ServiceError
 from .mms.types import Type
 from .model import descend
 
+SETTINGS = {"SP", "CF"}
 _WORDS: Mapping[str, float] = {
     "on": 1, "close": 1, "closed": 1, "true": 1,
     "off": 0, "open": 0, "opened": 0, "false": 0,
@@ -29,6 +30,10 @@ class Operator:
 
     async def select(self, command: Command) -> Result:
         """Reserve the object when its model knows selection; else say that it needs none."""
+        if late := self._late(command):
+            return late
+        if command.point.address.fc in SETTINGS:
+            return Result(outcome=Outcome.DONE, detail="a setting needs no selection")
         found = await self._prepare(command)
         if isinstance(found, Result):
             return found
@@ -41,7 +46,14 @@ class Operator:
         return result
 
     async def operate(self, command: Command) -> Result:
-        """Execute; an object that wants selection is selected first when it is not."""
+        """Execute; an object that wants selection is selected first when it is not.
+
+        A point of a setting or of configuration (SP, CF) is written.
+        """
+        if late := self._late(command):
+            return late
+        if command.point.address.fc in SETTINGS:
+            return await self._set(command)
         found = await self._prepare(command)
         if isinstance(found, Result):
             return found
@@ -59,6 +71,24 @@ class Operator:
             self._timed[command.point.id] = order
         return result
 
+    async def _set(self, command: Command) -> Result:
+        """SetDataValues."""
+        if command.test or command.at is not None:
+            detail = "a setting is written at once and not as a test: not sent"
+            return Result(outcome=Outcome.NOT_SUPPORTED, detail=detail)
+        try:
+            name, kind = setting(self._ied, command)
+            octets = types.encode(kind, order_value(command, kind))
+        except LookupError as error:
+            return Result(outcome=Outcome.NOT_SUPPORTED, detail=str(error.args[0]))
+        except ValueError as error:
+            return Result(outcome=Outcome.REJECTED, detail=f"not sent: {error}")
+        try:
+            await self._ied.client.write_one(name, octets)
+        except ServiceError as error:
+            return Result(outcome=Outcome.REJECTED, detail=str(error))
+        return Result(outcome=Outcome.DONE, detail="written")
+
     async def cancel(self, command: Command) -> Result:
         found = await self._prepare(command)
         if isinstance(found, Result):
@@ -68,14 +98,17 @@ class Operator:
         selected = self._selected.pop(command.point.id, timed)
         return await self._ied.controls.cancel(target, kind, selected)
 
-    async def _prepare(
-        self, command: Command
-    ) -> tuple[ObjectName, Type, ControlModel, Order] | Result:
+    def _late(self, command: Command) -> Result | None:
         now = self._now()
         if command.expires < now:
             return Result(outcome=Outcome.EXPIRED, detail="not sent")
         if command.at is not None and command.at <= now:
             return Result(outcome=Outcome.EXPIRED, detail="its time is over: not sent")
+        return None
+
+    async def _prepare(
+        self, command: Command
+    ) -> tuple[ObjectName, Type, ControlModel, Order] | Result:
         try:
             target, kind = control_object(self._ied, command)
             model = await self._ied.controls.model(target)
@@ -89,7 +122,7 @@ class Operator:
             return Result(outcome=Outcome.REJECTED, detail=f"not sent: {error}")
         order = Order(
             value=value,
-            time=now,
+            time=self._now(),
             number=self._ied.controls.next_number(),
             origin=Origin(self._config.origin_category, command.actor.encode()[:64]),
             test=command.test,
@@ -111,6 +144,16 @@ def control_object(ied: Ied, command: Command) -> tuple[ObjectName, Type]:
         if kind is not None and "Oper" in kind.fields:
             return ObjectName("$".join((address.node, "CO", *path)), domain), kind
     raise LookupError(f"{address} has no control in this device")
+
+
+def setting(ied: Ied, command: Command) -> tuple[ObjectName, Type]:
+    """The variable of a point that is written, not controlled. Raises LookupError."""
+    address = command.point.address
+    name = address.name(ied.model.domain(address.ied, address.device))
+    kind = ied.model.type_of(name)
+    if kind is None:
+        raise LookupError(f"the device has no {address}")
+    return name, kind
 
 
 def order_value(command: Command, kind: Type) -> Any:

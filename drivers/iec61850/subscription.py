@@ -27,7 +27,7 @@ class Loose(Struct, frozen=True):
 class Subscription:
     """Knows what each member of a data set means for the points.
 
-    overflow_counts: whether the buffer was followed before; what it lost earlier is no loss of ours.
+    overflow_counts: whether the buffer was followed before; what it lost earlier is not our loss.
     """
 
     def __init__(

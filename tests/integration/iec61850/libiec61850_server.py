@@ -111,6 +111,7 @@ def main() -> None:
     lib.IedServer_setLocalIpAddress(server, "127.0.0.1")
     lib.IedServer_setFilestoreBasepath(server, folder)
     lib.IedServer_setServerIdentity(server, "MZ", "peer", "1.6.1")
+    lib.IedServer_setWriteAccessPolicy(server, lib.IEC61850_FC_CF, lib.ACCESS_POLICY_ALLOW)
     blocked: set[str] = set()
     keep: list[object] = []
     for each in filter(None, controls):

@@ -184,6 +184,30 @@ async def test_a_request_larger_than_the_device_takes_is_split() -> None:
         await ied.close()
 
 
+async def test_no_more_requests_are_under_way_than_agreed() -> None:
+    waiting: list[Pdu] = []
+    most = 0
+
+    def reply(_: bytes, found: Pdu) -> bytes | None:
+        nonlocal most
+        if found.kind == pdu.CONCLUDE_REQUEST:
+            return pdu.CONCLUDED
+        waiting.append(found)
+        most = max(most, len(waiting))
+        if len(waiting) == peer.called:
+            peer.say(*(answer(each, data.float32(1.5)) for each in waiting))
+            waiting.clear()
+        return b""
+
+    peer = Scripted(reply)
+    peer.called = 3
+    async with peer.serve():
+        ied = await opened(peer)
+        assert await asyncio.gather(*(ied.client.read_one(NAME) for _ in range(30))) == [1.5] * 30
+        assert most == 3
+        await ied.close()
+
+
 @pytest.mark.parametrize(
     "octets",
     [

@@ -28,6 +28,7 @@ def order(value: Any, number: int = 1, **more: Any) -> Order:
 
 async def test_the_live_model_is_that_of_the_file(ied: Ied) -> None:
     assert model.differences(model.from_scl(scl.read(BAY).ied()), ied.model) == []
+    await ied.client.status()
     identity = await ied.client.identify()
     assert (identity.vendor, identity.model) == ("MZ", "peer")
 

@@ -48,8 +48,7 @@ async def test_the_device_executes_it_when_its_time_comes(port: int, point: int)
         assert taken.outcome is Outcome.ACCEPTED, taken
         assert taken.detail.startswith("the device executes it at 2")
         assert rows(await session.read(made.points))[point][0] == 0.0
-        while time.time() * 1e6 < order.at:
-            await asyncio.sleep(0.05)
+        await asyncio.sleep(order.at / 1e6 - time.time())
 
         async def executed() -> bool:
             return rows(await session.read(made.points))[point][0] == 1.0
