@@ -170,14 +170,15 @@ def control_value(kind: Type, value: Any) -> Any:
 class Controls:
     """The controls of one association. One order per object is under way at a time.
 
-    on_failure: told of a time-activated order that the device could not execute when its time came.
+    on_failure: told of a time-activated order that the device could not execute when its time came,
+    by its object and why.
     """
 
     def __init__(self, client: Client, termination_timeout: float = 10.0) -> None:
         self._client = client
         self._timeout = termination_timeout
         self._number = 0
-        self.on_failure: Callable[[str], None] | None = None
+        self.on_failure: Callable[[str, str], None] | None = None
         self._errors: dict[str, ApplicationError] = {}
         self._waiting: dict[str, asyncio.Future[ApplicationError | None]] = {}
 
@@ -200,7 +201,7 @@ class Controls:
         for name in terminated:
             future = self._waiting.get(plain(str(name)))
             if future is None and error is not None and self.on_failure:
-                self.on_failure(f"{name} was not executed at its time: {error.words}")
+                self.on_failure(str(name), f"not executed at its time: {error.words}")
             if future is not None and not future.done():
                 future.set_result(error)
         return error is not None or bool(terminated)

@@ -43,14 +43,15 @@ class Reporting:
         for wanted in self._config.reports:
             block = next((b for b in blocks if same(b.name, wanted.rcb)), None)
             if block is None:
-                self._warn(f"no report control block {wanted.rcb}: its points are polled")
+                self._link.warn(wanted.rcb, "no such report control block: its points are polled")
                 continue
             await self._use(block, targets, arrived, wanted)
         if self._config.auto_reports and not self._config.reports:
             await self._automatic(blocks, targets, arrived)
         left = [t for t in self._reportable(targets) if t.point not in self.covered]
         if left and (self._config.reports or self._config.auto_reports):
-            self._warn(f"{len(left)} points are in no report that is free: they are polled")
+            text = f"{len(left)} points are in no report that is free: they are polled"
+            self._link.warn(self._config.name, text)
 
     def _wanted(self, targets: Sequence[Target]) -> bool:
         return self._config.auto_reports and bool(self._reportable(targets))
@@ -84,7 +85,7 @@ class Reporting:
         try:
             members = await self._ied.members(data_set) if data_set else ()
         except ServiceError as error:
-            self._warn(f"{block.name}: data set {data_set}: {error}")
+            self._link.warn(str(block.name), f"data set {data_set}: {error}")
             return False
         aimed = structs.replace(block, values={**block.values, "DatSet": data_set})
         fresh = [t for t in targets if t.point not in self.covered]
@@ -117,10 +118,10 @@ class Reporting:
         try:
             enabled = await self._ied.subscribe(block, wish, deliver, subscription.accepts)
         except (ServiceError, NoResponse) as error:
-            self._warn(f"{name} cannot be used: {error}")
+            self._link.warn(name, f"cannot be used: {error}")
             return False
         if not enabled.resumed:
-            self._warn(f"{name}: the device no longer has the last entry taken: events may be lost")
+            self._link.warn(name, "the device lost the last entry taken: events may be missing")
         self._used.add(block.name)
         if block.buffered:
             self._link.state.setdefault(key, b"")
@@ -144,7 +145,7 @@ class Reporting:
                 await client.delete_data_set(name)
             await client.define_data_set(name, members)
         except ServiceError as error:
-            self._warn(f"{domain} takes no data set of ours: {error}")
+            self._link.warn(domain, f"takes no data set of ours: {error}")
             return
         self._ied.model.devices[domain].data_sets[name.item] = tuple(members)
         await self._use(block, targets, arrived, ReportConfig(rcb="", dataset=str(name)))
@@ -152,9 +153,11 @@ class Reporting:
     def _deliver(
         self, subscription: Subscription, key: str, report: Report, arrived: Arrived
     ) -> None:
+        where = str(subscription.block.name)
         if report.overflow and subscription.overflow_counts:
-            where = subscription.block.name
-            self._warn(f"{where}: the device's buffer overflowed, events before this were lost")
+            self._link.warn(where, "the device's buffer overflowed: events before this were lost")
+        elif not report.more:
+            self._link.clear(where)
         subscription.overflow_counts |= not report.more
         batch = subscription.readings(report, self._link.now(), self._seen)
         arrived(batch, key, None if report.more else report.entry)
@@ -162,9 +165,6 @@ class Reporting:
     def _key(self, block: Block) -> str:
         """Under which the last entry taken of a buffered block is kept."""
         return f"entry {self._config.host}:{self._config.port} {block.name}"
-
-    def _warn(self, message: str) -> None:
-        self._link.warn(self._config.name, message)
 
 
 def same(name: ObjectName, reference: str) -> bool:

@@ -65,7 +65,7 @@ class Iec61850Session(Session):
         self._operator = Operator(config, ied, link.now)
         self._paused = False
         ied.on_stray = lambda what: link.warn(config.name, f"{config.name}: ignored {what}")
-        ied.controls.on_failure = lambda what: link.warn(config.name, what)
+        ied.controls.on_failure = self._failed
         ied.association.lost.add_done_callback(lambda _: self._arrivals.put_nowait(None))
 
     async def startup(self) -> ReadingBatch:
@@ -166,6 +166,11 @@ class Iec61850Session(Session):
             await self._learn()
         async for node in browse.level(self._ied, path):
             yield node
+
+    def _failed(self, what: str, why: str) -> None:
+        """Each of them is news."""
+        self._link.clear(what)
+        self._link.warn(what, why)
 
     async def select(self, command: Command) -> Result:
         return await self._operator.select(command)
