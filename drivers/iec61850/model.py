@@ -230,6 +230,7 @@ BUFFERED = Type(
         "RptID": _TEXT,
         "RptEna": _BOOL,
         **_COMMON,
+        "SqNum": Type(data.UNSIGNED, 16),
         "PurgeBuf": _BOOL,
         "EntryID": Type(data.OCTET_STRING, 8),
         "TimeofEntry": Type(data.BINARY_TIME, 6),

@@ -78,7 +78,7 @@ class Killed:
 
     async def holds(self, count: int) -> None:
         """Wait until so many moves are on disk."""
-        await until(lambda: len(self.events()) >= count, 20)
+        await until(lambda: len(self.events()) >= count, 40)
 
     async def keeps(self, entry: bytes) -> None:
         await until(lambda: self.kept() == entry)
@@ -102,7 +102,7 @@ async def test_exactly_the_missed_events_arrive_after_a_kill(tmp_path: Path) -> 
         gateway, told = Killed(tmp_path, port), 0
         for _ in range(3):
             async with gateway.running():
-                await until(lambda: ied.blocks[BLOCK].values["RptEna"], 20)
+                await until(lambda: ied.blocks[BLOCK].values["RptEna"], 40)
                 for _ in range(5):
                     told += 1
                     move(ied, told)
@@ -126,8 +126,8 @@ async def test_killed_at_any_moment_nothing_is_lost_and_no_entry_is_ahead_of_its
         gateway, told, repeated = Killed(tmp_path, port), 0, 0
         for _ in range(3):
             async with gateway.running():
-                await until(lambda: ied.blocks[BLOCK].values["RptEna"], 20)
-                async with asyncio.timeout(20):
+                await until(lambda: ied.blocks[BLOCK].values["RptEna"], 40)
+                async with asyncio.timeout(40):
                     for _ in range(chance.randint(100, 300)):
                         told += 1
                         move(ied, told)
@@ -138,7 +138,7 @@ async def test_killed_at_any_moment_nothing_is_lost_and_no_entry_is_ahead_of_its
             assert set(stored) >= {AT + n for n in range(1, kept + 1)}
             repeated += sum(1 for when in set(stored) if when > AT + kept)
         async with gateway.running():
-            await until(lambda: set(gateway.events()) == {AT + n for n in range(1, told + 1)}, 20)
+            await until(lambda: set(gateway.events()) == {AT + n for n in range(1, told + 1)}, 40)
             await asyncio.sleep(0.3)
     assert len(gateway.events()) - told <= repeated
 
@@ -158,7 +158,7 @@ async def test_a_kill_between_reports_of_libiec61850_loses_none(
 
     for _ in range(2):
         async with gateway.running():
-            await until(gateway.kept, 20)
+            await until(gateway.kept, 40)
             before = gateway.kept()
             await moves(3)
             await gateway.holds(len(told))
