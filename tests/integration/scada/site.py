@@ -14,7 +14,7 @@ import aiohttp
 import api
 import config
 import sync
-from drivers import modbus
+from drivers import iec61850, modbus, mqtt
 from hub import Role
 from hub.kernel.app import Hub
 from hub.kernel.profiles import Profiles
@@ -135,7 +135,7 @@ class Site:
     moves: list[int] = field(default_factory=list)
     stuck: bool = False
     channels: str = ""
-    drivers: tuple[ModuleType, ...] = (modbus,)
+    drivers: tuple[ModuleType, ...] = (modbus, iec61850, mqtt)
     gateway: Hub | None = None
     _running: asyncio.Task[None] | None = None
 
@@ -148,7 +148,7 @@ class Site:
         path = self.folder / "gateway.toml"
         head = GATEWAY.format(folder=self.folder, wire=self.wire.port, key=KEY)
         path.write_text(head + (self.channels or BREAKER.format(field=self.server.port)))
-        modules = (api, sync, *self.drivers)
+        modules = (api, sync, *dict.fromkeys(self.drivers))
         hub = make_hub(
             config.load(path), Role.GATEWAY, modules=modules, installed=False, profiles=Profiles()
         )
@@ -221,7 +221,7 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(folder: Path, dsn: str) -> AsyncIterator[Site]:
+async def site(folder: Path, dsn: str, channels: str = "") -> AsyncIterator[Site]:
     path = folder / "centre.toml"
     path.write_text(CENTRE.format(folder=folder, dsn=dsn, key=KEY))
     settings = config.load(path)
@@ -240,7 +240,7 @@ async def site(folder: Path, dsn: str) -> AsyncIterator[Site]:
         stack.push_async_callback(wire.cut)
         server = await stack.enter_async_context(Server({1: breaker}))
         client = await stack.enter_async_context(aiohttp.ClientSession(address))
-        made = Site(folder, dsn, hub, wire, breaker, server, client)
+        made = Site(folder, dsn, hub, wire, breaker, server, client, channels=channels)
         breaker.on_write.append(made.move)
         stack.push_async_callback(made.stop_gateway)
         await made.start_gateway()
