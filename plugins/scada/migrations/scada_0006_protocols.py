@@ -46,6 +46,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_scada_protocol")),
     )
     op.add_column("scada_device", sa.Column("protocol_id", sa.Uuid(), nullable=True))
+    op.create_index(
+        op.f("ix_scada_device_tenant_protocol_id"), "scada_device", ["tenant", "protocol_id"]
+    )
     op.create_foreign_key(
         op.f("fk_scada_device_tenant_scada_protocol"),
         "scada_device",
@@ -56,6 +59,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_scada_device_tenant_protocol_id"), "scada_device")
     op.drop_constraint(op.f("fk_scada_device_tenant_scada_protocol"), "scada_device")
     op.drop_column("scada_device", "protocol_id")
     op.drop_table("scada_protocol")
