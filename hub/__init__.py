@@ -64,6 +64,7 @@ from hub.contract.errors import (
     Unsupported,
 )
 from hub.contract.events import Happened, Replayer, Subscriber, subscribe
+from hub.contract.flags import Flags
 from hub.contract.http import AddressRefused, HttpAnswer, HttpClient
 from hub.contract.ids import uuid7
 from hub.contract.jobs import (
@@ -105,6 +106,7 @@ from hub.contract.meters import (
     MeterPoint,
     MeterProgress,
 )
+from hub.contract.notices import Channel, Notice, Notifier, Priority
 from hub.contract.orders import (
     AnyOrder,
     Condition,
@@ -129,6 +131,7 @@ from hub.contract.readings import (
 from hub.contract.services import (
     DIRECTORY,
     DSN,
+    FLAGS,
     HTTP,
     INFLOW,
     JOBS,
@@ -136,6 +139,7 @@ from hub.contract.services import (
     METER_ORDERS,
     METERS,
     NEWS,
+    NOTIFIER,
     ORDERS,
     REPLAYER,
     SIGNALS,
@@ -179,6 +183,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTORY",
     "DSN",
+    "FLAGS",
     "GOOD",
     "HTTP",
     "INFLOW",
@@ -188,6 +193,7 @@ __all__ = [
     "METERS",
     "METER_ORDERS",
     "NEWS",
+    "NOTIFIER",
     "ORDERS",
     "REPLAYER",
     "SIGNALS",
@@ -216,6 +222,7 @@ __all__ = [
     "Catalogue",
     "CatalogueEntry",
     "Cause",
+    "Channel",
     "ChannelConfig",
     "Code",
     "Command",
@@ -239,6 +246,7 @@ __all__ = [
     "Entity",
     "Event",
     "Flag",
+    "Flags",
     "Forbidden",
     "Gap",
     "GapCause",
@@ -285,6 +293,8 @@ __all__ = [
     "Node",
     "NotFound",
     "Note",
+    "Notice",
+    "Notifier",
     "Op",
     "Operate",
     "Order",
@@ -297,6 +307,7 @@ __all__ = [
     "Point",
     "PointDirectory",
     "PointSpec",
+    "Priority",
     "Prose",
     "ProtocolError",
     "Queue",

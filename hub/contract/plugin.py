@@ -20,6 +20,7 @@ from .driver import Command, Driver
 from .endpoint import Endpoint, Room
 from .events import Subscriber
 from .jobs import Job, Schedule
+from .notices import Notice
 from .services import Key
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Plugin:
     actions: tuple[Endpoint, ...] = ()
     events: tuple[type[Event], ...] = ()
     subscribers: tuple[Subscriber, ...] = ()
+    notices: tuple[Notice, ...] = ()
     jobs: tuple[Job, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     permissions: Mapping[str, str] = field(default_factory=dict)

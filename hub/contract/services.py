@@ -2,11 +2,13 @@
 
 from .context import UnitOfWork
 from .events import Replayer
+from .flags import FLAGS
 from .http import HTTP
 from .jobs import JOBS
 from .journal import Journal
 from .key import Key
 from .meters import Inflow, MeterDirectory, MeterOrders
+from .notices import NOTIFIER
 from .orders import Orders
 from .signals import Signals
 from .telemetry import News, PointDirectory, ReadingStore
@@ -15,6 +17,7 @@ from .vault import Vault
 __all__ = [
     "DIRECTORY",
     "DSN",
+    "FLAGS",
     "HTTP",
     "INFLOW",
     "JOBS",
@@ -22,6 +25,7 @@ __all__ = [
     "METERS",
     "METER_ORDERS",
     "NEWS",
+    "NOTIFIER",
     "ORDERS",
     "REPLAYER",
     "SIGNALS",

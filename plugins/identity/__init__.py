@@ -28,10 +28,20 @@ from .bootstrap import Bootstrap, bootstrap
 from .events import EVENTS
 from .models import Tenant, User
 from .passwords import Passwords
+from .people import users_by_id, users_who_may, users_with_role
 from .settings import IdentitySettings
 from .tokens import Tokens, secret_file
 
-__all__ = ["ACCOUNTS", "Bootstrap", "Tenant", "User", "bootstrap"]
+__all__ = [
+    "ACCOUNTS",
+    "Bootstrap",
+    "Tenant",
+    "User",
+    "bootstrap",
+    "users_by_id",
+    "users_who_may",
+    "users_with_role",
+]
 
 
 ACTIONS = (
