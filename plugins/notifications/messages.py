@@ -170,9 +170,9 @@ _MORE_TEXT = {
 def _digest(ctx: Ctx, notice: Notice, one: Told, channel: Channel, address: str) -> dict[str, Any]:
     """A message that stands for all that comes until it is sent."""
     row = _row(ctx, one, channel, address, notice.code)
-    name = texts.best(notice.name, *one.one.languages)
-    subject = texts.line(texts.best(_MORE, *one.one.languages), {"name": name})
+    name = texts.best(notice.name, *one.languages)
+    subject = texts.line(texts.best(_MORE, *one.languages), {"name": name})
     if row["next_at"] is not None:
         row["next_at"] = max(row["next_at"], ctx.clock() + rules.WINDOW)
-    text = texts.best(_MORE_TEXT, *one.one.languages)
+    text = texts.best(_MORE_TEXT, *one.languages)
     return row | {"subject": subject, "body": text, "merged": 1}
