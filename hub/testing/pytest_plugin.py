@@ -40,6 +40,7 @@ MODULES = (
     "plugins.events",
     "plugins.jobs",
     "plugins.notifications",
+    "plugins.monitoring",
 )
 
 

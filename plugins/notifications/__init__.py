@@ -12,9 +12,9 @@ from hub import HTTP, NOTIFIER, SIGNALS, UNIT, VAULT, Plugin, hookimpl
 from .administration import (
     announce,
     change_type,
+    company_rules,
     deliveries,
     receipt,
-    company_rules,
     send,
     templates,
     types,
