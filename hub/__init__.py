@@ -107,6 +107,7 @@ from hub.contract.meters import (
     MeterProgress,
 )
 from hub.contract.notices import Channel, Notice, Notifier, Priority
+from hub.contract.options import Options
 from hub.contract.orders import (
     AnyOrder,
     Condition,
@@ -140,6 +141,7 @@ from hub.contract.services import (
     METERS,
     NEWS,
     NOTIFIER,
+    OPTIONS,
     ORDERS,
     REPLAYER,
     SIGNALS,
@@ -194,6 +196,7 @@ __all__ = [
     "METER_ORDERS",
     "NEWS",
     "NOTIFIER",
+    "OPTIONS",
     "ORDERS",
     "REPLAYER",
     "SIGNALS",
@@ -297,6 +300,7 @@ __all__ = [
     "Notifier",
     "Op",
     "Operate",
+    "Options",
     "Order",
     "Orders",
     "Outcome",

@@ -9,6 +9,7 @@ from .journal import Journal
 from .key import Key
 from .meters import Inflow, MeterDirectory, MeterOrders
 from .notices import NOTIFIER
+from .options import OPTIONS
 from .orders import Orders
 from .signals import Signals
 from .telemetry import News, PointDirectory, ReadingStore
@@ -26,6 +27,7 @@ __all__ = [
     "METER_ORDERS",
     "NEWS",
     "NOTIFIER",
+    "OPTIONS",
     "ORDERS",
     "REPLAYER",
     "SIGNALS",

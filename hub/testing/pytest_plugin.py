@@ -41,6 +41,7 @@ MODULES = (
     "plugins.jobs",
     "plugins.notifications",
     "plugins.monitoring",
+    "plugins.admin",
 )
 
 

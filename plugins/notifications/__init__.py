@@ -27,7 +27,7 @@ from .live import follow
 from .making import CATALOGUE
 from .outbox import Outbox
 from .providers import chains
-from .settings import NotificationSettings
+from .settings import NotificationOptions, NotificationSettings
 
 __all__ = ["EVENTS"]
 
@@ -47,6 +47,7 @@ def hub_plugin() -> Plugin:
         schedules=(DAILY,),
         permissions={"notifications.admin.send": "Tell many people something"},
         settings=NotificationSettings,
+        options=NotificationOptions,
         providers={NOTIFIER: Bell()},
         migrations=Path(__file__).parent / "migrations",
         locale=Path(__file__).parent / "locale",

@@ -13,6 +13,7 @@ from plugins.identity import User
 
 from . import rules, texts
 from .models import Delivery, Notification, State
+from .settings import options
 from .texts import Texts, written
 
 TOPIC = "notifications.send"
@@ -54,7 +55,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 async def enqueue(ctx: Ctx, notice: Notice, cause: Cause, told: Sequence[Told], own: Texts) -> None:
     """Write the messages that leave the house, or let a digest stand for them."""
-    crowded = await _crowded(ctx, notice.code, [t.user.id for t in told])
+    known = await options(ctx)
+    idents = [t.user.id for t in told]
+    crowded = await _crowded(ctx, notice.code, idents, known.digest_after)
     rows = []
     for one in told:
         for channel in one.channels:
@@ -66,13 +69,14 @@ async def enqueue(ctx: Ctx, notice: Notice, cause: Cause, told: Sequence[Told], 
                     continue
                 rows.append(_digest(ctx, notice, one, channel, address))
                 continue
-            rows.append(_message(ctx, notice, cause, one, channel, address, own))
+            message = _message(ctx, notice, cause, one, channel, address, own)
+            rows.append(_signed(ctx, message, known.mail_footer))
     if rows:
         await ctx.db.execute(insert(Delivery), rows)
         await ctx.get(SIGNALS).tell(ctx, TOPIC)
 
 
-async def _crowded(ctx: Ctx, code: str, users: Collection[UUID]) -> set[UUID]:
+async def _crowded(ctx: Ctx, code: str, users: Collection[UUID], most: int) -> set[UUID]:
     """Who gets so many of one type that they are gathered."""
     stmt = (
         select(Notification.user_id)
@@ -83,7 +87,7 @@ async def _crowded(ctx: Ctx, code: str, users: Collection[UUID]) -> set[UUID]:
             Notification.created_at > ctx.clock() - rules.WINDOW,
         )
         .group_by(Notification.user_id)
-        .having(func.count() > rules.MOST)
+        .having(func.count() > most)
     )
     return set(await ctx.db.scalars(stmt, execution_options={"scoped": True}))
 
@@ -99,6 +103,7 @@ async def _merge(ctx: Ctx, code: str, user: UUID, channel: Channel) -> bool:
             Delivery.channel == channel,
             Delivery.status == State.QUEUED,
             Delivery.merged > 0,
+            Delivery.tries == 0,
             Delivery.next_at > ctx.clock(),
         )
         .values(merged=Delivery.merged + 1),
@@ -155,9 +160,17 @@ def _message(
     if secret:
         words = {**words, "secret_link": cause.secret_link}
     subject, text = written(notice, own, channel, one.languages, words)
-    if secret:
-        text = ctx.get(VAULT).seal(text, place(row["id"]))
     return row | {"subject": subject, "body": text, "sealed": secret}
+
+
+def _signed(ctx: Ctx, row: dict[str, Any], footer: str) -> dict[str, Any]:
+    """The message as it is kept: with the company's footer, and sealed where it is secret."""
+    text = row["body"]
+    if footer and row["channel"] is Channel.EMAIL:
+        text = f"{text}\n\n-- \n{footer}"
+    if row["sealed"]:
+        text = ctx.get(VAULT).seal(text, place(row["id"]))
+    return row | {"body": text}
 
 
 _MORE = {"en": "More of: {{name}}", "ar": "المزيد من: {{name}}"}

@@ -9,7 +9,6 @@ from hub import Channel, Priority
 # Six attempts within six hours.
 PAUSES = tuple(dt.timedelta(minutes=m) for m in (1, 5, 30, 90, 234))
 WINDOW = dt.timedelta(minutes=10)
-MOST = 20  # of one type to one person in a window, before they are gathered
 DISTURBING = frozenset({Channel.SMS, Channel.WHATSAPP})
 
 

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from hub import OPTIONS, Ctx
+
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=120)]
 
@@ -53,3 +55,20 @@ class NotificationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sms: tuple[HttpProvider, ...] = ()
     whatsapp: tuple[HttpProvider, ...] = ()
     lease_seconds: Annotated[float, Meta(ge=1, le=3600)] = 180.0
+
+
+class NotificationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a company may change. digest_after: so many of one type to one person within ten
+    minutes go out one by one; further ones are gathered. mail_footer: ends every e-mail."""
+
+    digest_after: Annotated[int, Meta(ge=1, le=1000)] = 20
+    mail_footer: Annotated[str, Meta(max_length=1000)] = ""
+
+
+async def options(ctx: Ctx) -> NotificationOptions:
+    """Those of the company; the defaults where nobody offers to change them."""
+    known = ctx.services.get(OPTIONS)
+    if known is None:
+        return NotificationOptions()
+    found: NotificationOptions = await known.of(ctx, "notifications", NotificationOptions)
+    return found

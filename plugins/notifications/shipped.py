@@ -68,6 +68,21 @@ ACCOUNTS = (
         priority=Priority.CRITICAL,
     ),
     Notice(
+        code="password.token",
+        name=_both("New password by an administrator", "كلمة مرور جديدة من المسؤول"),
+        title=_both("An administrator opened your account", "فتح المسؤول حسابك"),
+        text=_both(
+            "At {{at}} an administrator made a link by which a new password can be set.",
+            "في {{at}} أنشأ المسؤول رابطًا لتعيين كلمة مرور جديدة.",
+        ),
+        events=("user.password_reset_requested",),
+        where={"purpose": ("by_administrator",)},
+        to=("user:user_id",),
+        channels=MAIL,
+        mandatory=True,
+        priority=Priority.HIGH,
+    ),
+    Notice(
         code="invitation",
         name=_both("Invitation", "دعوة"),
         title=_both("You are invited to {{company}}", "دعوة إلى {{company}}"),

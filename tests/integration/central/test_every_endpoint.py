@@ -2,9 +2,19 @@
 
 from hub.testing import walk
 from hub.testing.endpoints import calls
-from plugins import billing, events, finance, identity, jobs, notifications, scada
+from plugins import (
+    admin,
+    billing,
+    events,
+    finance,
+    identity,
+    jobs,
+    monitoring,
+    notifications,
+    scada,
+)
 
-PLUGINS = (identity, scada, finance, billing, events, jobs, notifications)
+PLUGINS = (identity, scada, finance, billing, events, jobs, notifications, monitoring, admin)
 CALLS = list(calls([p.hub_plugin() for p in PLUGINS]))
 
 

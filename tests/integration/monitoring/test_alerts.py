@@ -141,7 +141,7 @@ async def test_readings_of_a_point_are_watched_through_the_store(watch, central,
     )  # fmt: skip
     point = await client.post(
         "/api/v1/scada/points", headers=everything,
-        json={"device_id": (await device.json())["id"], "name": "power", "point_type": "analog_input"},
+        json={"device_id": (await device.json())["id"], "name": "power", "point_type": "analog_input", "address": "hr:40"},
     )  # fmt: skip
     body = await point.json()
     assert point.status == 201, body
