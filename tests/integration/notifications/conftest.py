@@ -24,7 +24,7 @@ class Post:
     """Takes mail. say: what it answers to DATA and to a recipient instead of yes."""
 
     def __init__(self):
-        self.mails, self.say, self.refuse = [], "", ""
+        self.mails, self.say, self.refuse, self.pause = [], "", "", 0.0
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
         if self.refuse:
@@ -35,6 +35,7 @@ class Post:
     async def handle_DATA(self, server, session, envelope):  # noqa: N802
         if self.say:
             return self.say
+        await asyncio.sleep(self.pause)
         self.mails.append(envelope)
         return "250 taken"
 
@@ -97,9 +98,15 @@ def busbar_settings(post, carriers):
 
 
 @pytest.fixture
-async def house(central, client, sign_in, post, carriers):
+def house(company, central):
     """A company at work: events are handled and messages sent for as long as the test runs."""
     central.started.set()
+    return company
+
+
+@pytest.fixture
+async def company(central, client, sign_in, post, carriers):
+    """A company, and ways to make its people, to ask, and to see what is stored."""
     unit = central.get(UNIT)
 
     async def person(*patterns, **changes):
