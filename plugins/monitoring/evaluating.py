@@ -1,7 +1,7 @@
 """Evaluates the rules of a company, each minute, and does what follows."""
 
 import datetime as dt
-import logging
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -16,7 +16,6 @@ from .sampling import sample
 from .texts import filled
 from .windows import seen
 
-log = logging.getLogger(__name__)
 NOTICE = "system.alert"
 
 
@@ -104,19 +103,22 @@ def resolve(ctx: Ctx, alert: Alert, by: str, notes: str) -> None:
     ctx.emit(SystemAlertResolved(alert_id=alert.id, code=alert.code, by=by))
 
 
-async def _raise(
-    ctx: Ctx, rule: Rule, condition: Condition, alert: Alert | None, value: float | None
-) -> Alert:
-    """The alert of the rule: a new one, or one more time of the open one."""
-    now = ctx.clock()
-    limit = None if isinstance(condition, Absence) else condition.value
-    words = {
+def _words(rule: Rule, condition: Condition, value: float | None) -> dict[str, Any]:
+    """What the places of a rule's texts stand for."""
+    return {
         "value": value,
-        "threshold": limit,
+        "threshold": None if isinstance(condition, Absence) else condition.value,
         "name": condition.name,
         "rule": rule.name,
         **{f"labels.{k}": v for k, v in condition.labels.items()},
     }
+
+
+async def _raise(
+    ctx: Ctx, rule: Rule, condition: Condition, alert: Alert | None, value: float | None
+) -> Alert:
+    """The alert of the rule: a new one, or one more time of the open one."""
+    now, words = ctx.clock(), _words(rule, condition, value)
     if alert is not None:
         alert.occurrence_count += 1
         alert.last_seen_at, alert.alert_data = now, words

@@ -117,7 +117,9 @@ async def test_idle_sessions_are_deleted_but_remembered_ones_only_when_asked(off
                 .values(remember=remember, last_used_at=ctx.clock() - dt.timedelta(hours=30)),
                 execution_options={"unaudited": True},
             )
-    assert await office.call(root, "POST", "sessions/cleanup", older_than_hours=24) == {"deleted": 1}
+    assert await office.call(root, "POST", "sessions/cleanup", older_than_hours=24) == {
+        "deleted": 1
+    }
     body = {"older_than_hours": 24, "include_remembered": True}
     assert await office.call(root, "POST", "sessions/cleanup", **body) == {"deleted": 1}
 
@@ -160,7 +162,9 @@ async def test_a_setting_holds_at_once_and_is_published_and_audited(office, cent
     assert await office.published("system.settings_changed") == 1
     page = await office.call(boss, "GET", "audit-logs?resource_type=admin_setting")
     assert page["items"][0]["change"]["value"] == [None, {"value": 3}]
-    back = await office.call(boss, "PUT", "settings", plugin="notifications", reset=["digest_after"])
+    back = await office.call(
+        boss, "PUT", "settings", plugin="notifications", reset=["digest_after"]
+    )
     assert {s["origin"] for s in back["settings"]} == {"default"}
 
 

@@ -120,7 +120,9 @@ async def test_events_are_watched_by_number(watch):
 
 async def test_silence_is_noticed(watch):
     await watch.rule(
-        code="silent", condition_type="absence", condition_config={"source": "metric", "name": "oil"}
+        code="silent",
+        condition_type="absence",
+        condition_config={"source": "metric", "name": "oil"},
     )
     await watch.minutes(1, 20)
     assert await watch.alerts(code="silent") == []
@@ -200,5 +202,3 @@ async def test_the_product_measures_itself(watch):
     series = await watch.call("GET", "/metrics/database.bytes")
     assert series["items"][-1]["max"] > 1_000_000
     await watch.call("GET", "/metrics/no.such.thing", 404)
-
-

@@ -59,7 +59,9 @@ async def carriers():
         name = request.match_info["name"]
         known.asked.append((name, await request.json()))
         status = known.answers[name]
-        return web.json_response({"messages": [{"id": f"{name}-{len(known.asked)}"}]}, status=status)
+        return web.json_response(
+            {"messages": [{"id": f"{name}-{len(known.asked)}"}]}, status=status
+        )
 
     app = web.Application()
     app.router.add_post("/{name}", take)
@@ -121,7 +123,9 @@ async def company(central, client, sign_in, post, carriers):
 
     async def rows(model, **where):
         async with unit.system() as ctx:
-            found = await ctx.db.scalars(select(model).filter_by(**where).order_by(model.created_at))
+            found = await ctx.db.scalars(
+                select(model).filter_by(**where).order_by(model.created_at)
+            )
             return found.all()
 
     async def emit(actor, *events):

@@ -11,7 +11,7 @@ from hub import Actor
 from plugins.identity.events import UserLocked
 from tests.waiting import until
 
-KILLS, EACH = 5, 8
+KILLS, EACH = 2, 10
 
 
 async def test_killed_again_and_again_every_notice_goes_out_under_one_message_id(

@@ -8,7 +8,9 @@ from plugins.admin.models import Flag
 
 
 def flag(**values):
-    return Flag(**({"code": "new-map", "is_on": True, "percent": 0, "users": [], "roles": []} | values))
+    return Flag(
+        **({"code": "new-map", "is_on": True, "percent": 0, "users": [], "roles": []} | values)
+    )
 
 
 def test_a_flag_that_is_off_is_off_even_for_those_it_names():
