@@ -71,6 +71,8 @@ class Entity(Base):
         table = cls.__dict__.get("__table__")
         if isinstance(table, Table):
             _bind_references(table)
+        if cls.__own__:
+            Base.metadata.info.setdefault("owned", []).append(cls)
 
 
 class SoftDelete:

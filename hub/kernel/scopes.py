@@ -28,12 +28,11 @@ class Scopes:
 
     def of(self, actor: Actor) -> dict[type[Entity], Conditions]:
         """Every table that is narrowed for this actor."""
-        classes = (mapper.class_ for mapper in Base.registry.mappers)
-        asked = {
-            c: self(actor, c)
-            for c in classes
-            if issubclass(c, Entity) and (c.__own__ or self._ask is not None)
-        }
+        if self._ask is None:
+            asked = {c: self(actor, c) for c in Base.metadata.info.get("owned", ())}
+        else:
+            classes = (mapper.class_ for mapper in Base.registry.mappers)
+            asked = {c: self(actor, c) for c in classes if issubclass(c, Entity)}
         return {model: conditions for model, conditions in asked.items() if conditions}
 
 

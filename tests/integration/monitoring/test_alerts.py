@@ -1,5 +1,7 @@
 """Rules over samples, events and readings make alerts, tell people, and end."""
 
+import datetime as dt
+import time
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
@@ -99,7 +101,7 @@ async def test_a_suppressed_alert_tells_nobody_until_its_time_is_over(watch, clo
     await watch.rule(cooldown_minutes=1)
     await watch.minutes(1, 90)
     (alert,) = await watch.alerts()
-    until = (clock() + __import__("datetime").timedelta(minutes=5)).isoformat()
+    until = (clock() + dt.timedelta(minutes=5)).isoformat()
     await watch.call("POST", f"/alerts/{alert['id']}/suppress", until=until)
     await watch.minutes(4, 90)
     assert await watch.told() == 1
@@ -143,11 +145,11 @@ async def test_readings_of_a_point_are_watched_through_the_store(watch, central,
     )  # fmt: skip
     point = await client.post(
         "/api/v1/scada/points", headers=everything,
-        json={"device_id": (await device.json())["id"], "name": "power", "point_type": "analog_input", "address": "hr:40"},
+        json={"device_id": (await device.json())["id"], "name": "power", "address": "hr:40"},
     )  # fmt: skip
     body = await point.json()
     assert point.status == 201, body
-    now = int(__import__("time").time() * 1e6)
+    now = int(time.time() * 1e6)
     batch = ReadingBatch.of([body["series"]] * 2, [now - 60_000_000, now], [10.0, 40.0])
 
     class Store:

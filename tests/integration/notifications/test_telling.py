@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from hub import REPLAYER, UNIT
 from plugins.events.models import LoggedEvent
@@ -95,8 +96,6 @@ async def test_a_replayed_event_tells_nobody_twice(house, central):
     await house.emit(who.actor, alarm())
     await until(lambda: house.post.mails)
     async with house.unit(who.actor) as ctx:
-        from sqlalchemy import select
-
         event = await ctx.db.scalar(select(LoggedEvent).where(LoggedEvent.type == "alert.raised"))
         assert await central.get(REPLAYER).replay(ctx, event.id, ["notifications"]) == 1
     await house.emit(who.actor, UserLocked(user_id=who.id))  # behind it in the queue
@@ -111,8 +110,7 @@ async def test_the_second_provider_carries_what_the_first_lost(house):
     await house.emit(who.actor, alarm())
 
     async def sent():
-        rows = await house.deliveries(channel="sms", status=State.SENT)
-        return rows
+        return await house.deliveries(channel="sms", status=State.SENT)
 
     (row,) = await until(sent)
     assert [(a["provider"], a["ok"]) for a in row.attempts] == [("one", False), ("two", True)]

@@ -9,7 +9,17 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hub import Channel, ConfigError, Happened, HttpAnswer, Invalid, LinkError, Notice, Priority
+from hub import (
+    Channel,
+    ConfigError,
+    Happened,
+    HttpAnswer,
+    Invalid,
+    LinkError,
+    Notice,
+    Plugin,
+    Priority,
+)
 from plugins.notifications.consuming import catalogue, wants
 from plugins.notifications.providers import (
     AskedProvider,
@@ -123,8 +133,6 @@ def test_every_shipped_type_speaks_english_and_arabic_and_names_people():
 
 
 def test_two_plugins_cannot_bring_one_type():
-    from hub import Plugin
-
     own = Notice(code="welcome", name={"en": ""}, title={"en": ""}, text={"en": ""})
     with pytest.raises(ConfigError, match="welcome"):
         catalogue([Plugin(name="x", notices=(own,))])
@@ -180,8 +188,10 @@ class Asked:
 
 async def test_a_text_that_looks_like_a_place_stays_a_text():
     http = Asked(answer=b'{"messages": [{"id": 5}]}')
-    known = HttpProvider(name="sms", url="https://sms.example", form=True,
-                         body={"m": "{{text}}", "n": "{{to}}"}, reference="messages.0.id")  # fmt: skip
+    form = {"m": "{{text}}", "n": "{{to}}"}
+    known = HttpProvider(
+        name="sms", url="https://sms.example", form=True, body=form, reference="messages.0.id"
+    )
     said = Message(id=UUID(int=1), to="+1", subject="", body="{{to}} & more", locale="en",
                    type_code="x")  # fmt: skip
     assert await AskedProvider(known, http).send(said) == "5"
