@@ -37,10 +37,13 @@ class Scopes:
 
 
 def _own(actor: Actor, model: type[Entity]) -> Conditions:
-    if actor.kind not in _HUMAN:
-        return (false(),)
+    """Rows of this user; who is none has no rows of his own."""
+    try:
+        user = UUID(actor.id) if actor.kind in _HUMAN else None
+    except ValueError:
+        user = None
     owner: ColumnElement[Any] = model.__mapper__.columns[model.__own__]
-    return (owner == UUID(actor.id),)
+    return (false() if user is None else owner == user,)
 
 
 ALL = Scopes()

@@ -68,9 +68,10 @@ async def test_a_statement_of_a_plugin_sees_ones_own_alone_and_the_system_sees_a
     await told(other)
     async with house.unit(one.actor) as ctx:
         assert {n.user_id for n in await ctx.db.scalars(select(Notification))} == {one.id}
-    gateway = Actor(id="g", tenant=one.actor.tenant, kind="gateway")
-    async with house.unit(gateway) as ctx:
-        assert (await ctx.db.scalars(select(Notification))).all() == []
+    for kind, ident in (("gateway", str(one.id)), ("user", "tester"), ("api_key", "no uuid")):
+        nobody = Actor(id=ident, tenant=one.actor.tenant, kind=kind)
+        async with house.unit(nobody) as ctx:
+            assert (await ctx.db.scalars(select(Notification))).all() == []
     assert len(await house.notifications()) == 2
 
 
