@@ -1,5 +1,6 @@
 """One test of each kind for all endpoints there are and all there will be."""
 
+from drivers import acrel, sts
 from hub.testing import walk
 from hub.testing.endpoints import calls
 from plugins import (
@@ -14,7 +15,19 @@ from plugins import (
     scada,
 )
 
-PLUGINS = (identity, scada, finance, billing, events, jobs, notifications, monitoring, admin)
+PLUGINS = (
+    identity,
+    scada,
+    finance,
+    billing,
+    acrel,
+    sts,
+    events,
+    jobs,
+    notifications,
+    monitoring,
+    admin,
+)
 CALLS = list(calls([p.hub_plugin() for p in PLUGINS]))
 
 
