@@ -67,6 +67,7 @@ from hub.contract.errors import (
     Unsupported,
 )
 from hub.contract.events import Happened, Replayer, Subscriber, subscribe
+from hub.contract.flags import Flags
 from hub.contract.http import AddressRefused, HttpAnswer, HttpClient
 from hub.contract.ids import uuid7
 from hub.contract.jobs import (
@@ -108,6 +109,8 @@ from hub.contract.meters import (
     MeterPoint,
     MeterProgress,
 )
+from hub.contract.notices import Channel, Notice, Notifier, Priority
+from hub.contract.options import Options
 from hub.contract.orders import (
     AnyOrder,
     Condition,
@@ -132,6 +135,7 @@ from hub.contract.readings import (
 from hub.contract.services import (
     DIRECTORY,
     DSN,
+    FLAGS,
     HTTP,
     INFLOW,
     JOBS,
@@ -139,6 +143,8 @@ from hub.contract.services import (
     METER_ORDERS,
     METERS,
     NEWS,
+    NOTIFIER,
+    OPTIONS,
     ORDERS,
     OUTSIDE_ALARMS,
     REPLAYER,
@@ -187,6 +193,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTORY",
     "DSN",
+    "FLAGS",
     "GOOD",
     "HTTP",
     "INFLOW",
@@ -196,6 +203,8 @@ __all__ = [
     "METERS",
     "METER_ORDERS",
     "NEWS",
+    "NOTIFIER",
+    "OPTIONS",
     "ORDERS",
     "OUTSIDE_ALARMS",
     "REPLAYER",
@@ -227,6 +236,7 @@ __all__ = [
     "Catalogue",
     "CatalogueEntry",
     "Cause",
+    "Channel",
     "ChannelConfig",
     "Code",
     "Command",
@@ -251,6 +261,7 @@ __all__ = [
     "Event",
     "Explainer",
     "Flag",
+    "Flags",
     "Forbidden",
     "Gap",
     "GapCause",
@@ -298,8 +309,11 @@ __all__ = [
     "Node",
     "NotFound",
     "Note",
+    "Notice",
+    "Notifier",
     "Op",
     "Operate",
+    "Options",
     "Order",
     "Orders",
     "Outcome",
@@ -312,6 +326,7 @@ __all__ = [
     "Point",
     "PointDirectory",
     "PointSpec",
+    "Priority",
     "Prose",
     "ProtocolError",
     "Queue",
