@@ -67,6 +67,7 @@ from hub.contract.errors import (
     Unsupported,
 )
 from hub.contract.events import Happened, Replayer, Subscriber, subscribe
+from hub.contract.flags import Flags
 from hub.contract.http import AddressRefused, HttpAnswer, HttpClient
 from hub.contract.ids import uuid7
 from hub.contract.jobs import (
@@ -108,6 +109,8 @@ from hub.contract.meters import (
     MeterPoint,
     MeterProgress,
 )
+from hub.contract.notices import Channel, Notice, Notifier, Priority
+from hub.contract.options import Options
 from hub.contract.orders import (
     AnyOrder,
     Condition,
@@ -135,6 +138,7 @@ from hub.contract.readings import (
 from hub.contract.services import (
     DIRECTORY,
     DSN,
+    FLAGS,
     HTTP,
     INFLOW,
     JOBS,
@@ -142,6 +146,8 @@ from hub.contract.services import (
     METER_ORDERS,
     METERS,
     NEWS,
+    NOTIFIER,
+    OPTIONS,
     ORDERS,
     OUTSIDE_ALARMS,
     REPLAYER,
@@ -199,6 +205,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTORY",
     "DSN",
+    "FLAGS",
     "GOOD",
     "HTTP",
     "INFLOW",
@@ -208,6 +215,8 @@ __all__ = [
     "METERS",
     "METER_ORDERS",
     "NEWS",
+    "NOTIFIER",
+    "OPTIONS",
     "ORDERS",
     "OUTSIDE_ALARMS",
     "REPLAYER",
@@ -239,6 +248,7 @@ __all__ = [
     "Catalogue",
     "CatalogueEntry",
     "Cause",
+    "Channel",
     "ChannelConfig",
     "Code",
     "Command",
@@ -265,6 +275,7 @@ __all__ = [
     "Event",
     "Explainer",
     "Flag",
+    "Flags",
     "Forbidden",
     "Gap",
     "GapCause",
@@ -313,8 +324,11 @@ __all__ = [
     "Node",
     "NotFound",
     "Note",
+    "Notice",
+    "Notifier",
     "Op",
     "Operate",
+    "Options",
     "Order",
     "Orders",
     "Outcome",
@@ -327,6 +341,7 @@ __all__ = [
     "Point",
     "PointDirectory",
     "PointSpec",
+    "Priority",
     "Probe",
     "ProbeReport",
     "ProbeStep",

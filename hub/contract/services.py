@@ -3,11 +3,14 @@
 from .alarms import OutsideAlarms
 from .context import UnitOfWork
 from .events import Replayer
+from .flags import FLAGS
 from .http import HTTP
 from .jobs import JOBS
 from .journal import Journal
 from .key import Key
 from .meters import Inflow, MeterDirectory, MeterOrders
+from .notices import NOTIFIER
+from .options import OPTIONS
 from .orders import Orders
 from .signals import Signals
 from .site import Site
@@ -18,6 +21,7 @@ from .vault import Vault
 __all__ = [
     "DIRECTORY",
     "DSN",
+    "FLAGS",
     "HTTP",
     "INFLOW",
     "JOBS",
@@ -25,6 +29,8 @@ __all__ = [
     "METERS",
     "METER_ORDERS",
     "NEWS",
+    "NOTIFIER",
+    "OPTIONS",
     "ORDERS",
     "OUTSIDE_ALARMS",
     "REPLAYER",

@@ -40,6 +40,9 @@ MODULES = (
     "drivers.sts",
     "plugins.events",
     "plugins.jobs",
+    "plugins.notifications",
+    "plugins.monitoring",
+    "plugins.admin",
 )
 
 
