@@ -94,6 +94,7 @@ from hub.contract.journal import (
     Stream,
     SwitchTold,
 )
+from hub.contract.ledger import Booked, Fact, Ledger
 from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.meters import (
     Inflow,
@@ -133,6 +134,7 @@ from hub.contract.services import (
     INFLOW,
     JOBS,
     JOURNAL,
+    LEDGER,
     METER_ORDERS,
     METERS,
     NEWS,
@@ -184,6 +186,7 @@ __all__ = [
     "INFLOW",
     "JOBS",
     "JOURNAL",
+    "LEDGER",
     "LOST",
     "METERS",
     "METER_ORDERS",
@@ -209,6 +212,7 @@ __all__ = [
     "BadRequest",
     "Base",
     "Big",
+    "Booked",
     "Bucket",
     "Caller",
     "Can",
@@ -238,6 +242,7 @@ __all__ = [
     "Endpoint",
     "Entity",
     "Event",
+    "Fact",
     "Flag",
     "Forbidden",
     "Gap",
@@ -258,6 +263,7 @@ __all__ = [
     "Key",
     "Kind",
     "Label",
+    "Ledger",
     "Limits",
     "Link",
     "LinkError",

@@ -6,6 +6,7 @@ from .http import HTTP
 from .jobs import JOBS
 from .journal import Journal
 from .key import Key
+from .ledger import Ledger
 from .meters import Inflow, MeterDirectory, MeterOrders
 from .orders import Orders
 from .signals import Signals
@@ -19,6 +20,7 @@ __all__ = [
     "INFLOW",
     "JOBS",
     "JOURNAL",
+    "LEDGER",
     "METERS",
     "METER_ORDERS",
     "NEWS",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 JOURNAL = Key[Journal]("journal")
+LEDGER = Key[Ledger]("ledger")
 STORE = Key[ReadingStore]("readings")
 NEWS = Key[News]("news")
 ORDERS = Key[Orders]("orders to gateways")
