@@ -111,7 +111,7 @@ async def test_a_reading_below_the_estimate_takes_the_estimated_bill_back(office
     await office.bill(MAR)
     (guess,) = [b for b in await bills(office) if b.estimated]
     await read_all(office, clock, "2028-04-01", a="1300", b="1300", c="1002")
-    run = await office.select("2028-04-01")
+    run = await office.select("2028-04-01", low=0)
     await office.calculate(run)
     assert await office.held(run) == ["below_estimate"]
     await office.town.post(f"invoices/{guess.id}/cancel", {"reason": "estimated too high"}, 200)
@@ -180,16 +180,15 @@ async def test_a_tariff_that_changes_inside_the_month_cuts_the_bill_by_days(offi
     assert lines[-1]["note"] == "use divided by days"
 
 
-@pytest.mark.parametrize(("dial", "bill"), [("730", [2_100, 15_300]), ("800", "sum_check")])
+@pytest.mark.parametrize(("dial", "bill"), [("730", [15_300, 2_100]), ("800", "sum_check")])
 async def test_time_of_use_is_priced_by_intervals_that_agree_with_the_dials(
     office, clock, dial, bill
 ):
     """30 days of London at 1 kW; days of NEM12 begin at 14:00 UTC of the day before."""
-    town = office.town
+    town, clock.now = office.town, dt.datetime(2028, 2, 3, 9, tzinfo=dt.UTC)
     account, point, meter = await town.account(), await town.point(), await town.meter()
     await town.install(meter, point, at("2028-01-01", 14))
     await town.agree(account, point, await town.tariff("TOU", TOU), "2028-01-02")
-    clock.now = dt.datetime(2028, 2, 3, 9, tzinfo=dt.UTC)
     await town.read(meter, at("2028-01-02"), "10", reason="move_in")
     await town.read(meter, at(FEB), dial)
     first, values = dt.date(2028, 1, 2), ",".join(["0.5"] * 48)
