@@ -62,9 +62,7 @@ class Company:
 
     def __init__(self, database: Database) -> None:
         self.unit = Unit(database, services={LEDGER: Books()})
-        self.actor = Actor(
-            id="bench", tenant=uuid7(), kind="system", permissions=frozenset({"*"})
-        )
+        self.actor = Actor(id="bench", tenant=uuid7(), kind="system", permissions=frozenset({"*"}))
 
     def __call__(self) -> AbstractAsyncContextManager[Ctx]:
         return self.unit(self.actor)

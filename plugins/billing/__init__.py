@@ -41,6 +41,7 @@ def hub_plugin() -> Plugin:
         jobs=(calculate_bills, issue_bills),
         events=EVENTS,
         migrations=Path(__file__).parent / "migrations",
+        locale=Path(__file__).parent / "locale",
     )
 
 

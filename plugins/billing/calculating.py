@@ -23,7 +23,7 @@ from .models import Tariff, TariffVersion, VersionStatus
 from .models_bills import BillRun, Party, RunStatus, Statement
 from .parts import parts_of
 from .resources import version
-from .sql_bills import CALCULATED, COUNTS, MATERIAL, PAST, SELECT_ITEMS
+from .sql_bills import BY_KEY, CALCULATED, COUNTS, MATERIAL, PAST, SELECT_ITEMS
 from .tariff import Bill, Credit, Demand, TariffError, TimeOfUse, Usage, Version, rate
 from .tariff.history import Series, measured
 
@@ -120,6 +120,7 @@ async def _chunk(ctx: Ctx, run: BillRun, tariffs: Tariffs, zone: str) -> int:
         "window": run.window_days,
         "many": CHUNK,
     }
+    await connection.exec_driver_sql(BY_KEY, {"on": "off"})
     rows = (await connection.exec_driver_sql(MATERIAL, arguments)).all()
     if not rows:
         return 0

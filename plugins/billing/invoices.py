@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 from sqlalchemy import select, text
 
-from hub import LEDGER, Conflict, Ctx, NotFound, Op, Resource, query, uuid7
+from hub import LEDGER, Conflict, Ctx, Op, Resource, query, uuid7
 from hub.contract.units import MICRO, ratio
 
 from .events import InvoiceCancelled, InvoiceCreated
@@ -162,13 +162,10 @@ def _shares(lines: tuple[Line, ...], amount: int, reason: str) -> tuple[Line, ..
 async def _note(
     ctx: Ctx, row: Invoice, kind: InvoiceKind, lines: tuple[Line, ...], body: Note
 ) -> Invoice:
-    account = await ctx.db.scalar(select(Account).where(Account.id == row.account_id))
-    if account is None:
-        raise NotFound(f"there is no account {row.account_id}")
+    days = await ctx.db.scalar(select(Account.due_days).where(Account.id == row.account_id))
     prefix = "CN" if kind is InvoiceKind.CREDIT_NOTE else "DN"
     parts = parts_of(lines)
     series, last, day = await lock_series(ctx, prefix, body.issue_date or ctx.clock().date())
-    tax = parts.get("tax", 0)
     note = Invoice(
         id=uuid7(),
         invoice_no=f"{series}-{last + 1:06}",
@@ -181,10 +178,10 @@ async def _note(
         period_start=row.period_start,
         period_end=row.period_end,
         issue_date=day,
-        due_date=day + dt.timedelta(days=account.due_days),
+        due_date=day + dt.timedelta(days=days or 0),
         currency=row.currency,
-        net=parts["total"] - tax,
-        tax=tax,
+        net=parts["total"] - parts.get("tax", 0),
+        tax=parts.get("tax", 0),
         total=parts["total"],
         readings=[],
         statement=Statement(party=row.statement.party, lines=lines),
@@ -192,7 +189,12 @@ async def _note(
     ctx.db.add(note)
     await ctx.db.flush()
     await take_numbers(ctx, series, last + 1, day)
-    told = fact(note.id, note.invoice_no, note.account_id, parts, day)
+    await _tell(ctx, note, parts)
+    return note
+
+
+async def _tell(ctx: Ctx, note: Invoice, parts: dict[str, int]) -> None:
+    told = fact(note.id, note.invoice_no, note.account_id, parts, note.issue_date)
     await ctx.get(LEDGER).record(ctx, [told])
     created = InvoiceCreated(
         invoice_id=note.id,
@@ -201,7 +203,6 @@ async def _note(
         total=note.total,
     )
     ctx.emit(created)
-    return note
 
 
 _CANDIDATES = text("""

@@ -12,6 +12,7 @@ from .calculating import CHUNK, Open, Progress, counts, the_run
 from .events import InvoiceCreated
 from .models_bills import BillRun, RunStatus
 from .sql_bills import (
+    BY_KEY,
     ISSUE,
     LEAVE_BILLED,
     LOCK_SERIES,
@@ -72,8 +73,10 @@ async def _chunk(ctx: Ctx, run: BillRun) -> int:
         "day": day,
         "now": ctx.clock(),
     }
+    await connection.exec_driver_sql(BY_KEY, {"on": "off"})
     await connection.exec_driver_sql(LEAVE_BILLED, arguments)
     issued = (await connection.exec_driver_sql(ISSUE, arguments)).all()
+    await connection.exec_driver_sql(BY_KEY, {"on": "on"})
     await take_numbers(ctx, series, before + len(issued), day)
     await ctx.get(LEDGER).record(ctx, _facts(issued, day))
     for row in issued:

@@ -70,13 +70,7 @@ def measure(rows: Sequence[Any], past: Mapping[Place, Sequence[Total]], guess: b
         if row.opened is None:
             made.used.append(row.first_id)
         last_at, last, condition = _end(row, past, guess, made)
-        quantity = half_up((last - opened) * Decimal(row.multiplier))
-        if quantity < 0:
-            told = (
-                f"meter {row.meter} shows {(opened - last) / 1000:g} less than the last bill "
-                "took for it: cancel the estimated bill, then calculate again"
-            )
-            raise Stuck("below_estimate", told, held=True)
+        quantity = _quantity(row, opened, last)
         made.measures.append(
             Measure(
                 installation=row.installation_id,
@@ -92,6 +86,17 @@ def measure(rows: Sequence[Any], past: Mapping[Place, Sequence[Total]], guess: b
             )
         )
     return made
+
+
+def _quantity(row: Any, opened: int, last: int) -> int:
+    """Thousandths behind the multiplier; a fall below an estimate is not clamped to 0 (R30)."""
+    if last < opened:
+        told = (
+            f"meter {row.meter} shows {(opened - last) / 1000:g} less than the last bill took for "
+            "it: cancel the estimated bill, then calculate again"
+        )
+        raise Stuck("below_estimate", told, held=True)
+    return half_up((last - opened) * Decimal(row.multiplier))
 
 
 def _end(

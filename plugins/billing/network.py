@@ -268,7 +268,9 @@ async def _read(ctx: Ctx, meter: Meter, row: Installation, body: Readings, reaso
         )
         for register, dial in body.readings.items()
     ]
-    refuse(await take(ctx, given, Source.PERSON))
+    taken = await take(ctx, given, Source.PERSON)
+    # What a meter showed at that instant may have been read before.
+    refuse([t for t in taken if not t.faults or t.faults[0].code != "duplicate"])
 
 
 def refuse(taken: list[Taken]) -> None:

@@ -172,7 +172,7 @@ async def run_items(ctx: Ctx, id: UUID, params: Items) -> list[ItemView]:  # noq
 class Decide(Struct, kw_only=True, forbid_unknown_fields=True):
     """release: issue the held bills all the same. leave: out of this run."""
 
-    places: Annotated[list[int], Meta(min_length=1, max_length=1000)]
+    places: Annotated[list[int], Meta(max_length=1000)]
     decision: Literal["release", "leave"]
 
 

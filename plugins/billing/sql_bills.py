@@ -1,6 +1,11 @@
 """Statements of a bill run. Each looks its rows up by key, so a full database costs what an empty
 one does."""
 
+# A table that has just been filled looks small to the planner, which would then read all of a run
+# again for each chunk of it. Rows that are changed are named by `ctid`: the run is locked, so
+# nobody moves them meanwhile.
+BY_KEY = "SELECT set_config('enable_seqscan', %(on)s, true)"
+
 SELECT_ITEMS = """
 INSERT INTO billing_run_item (tenant, run_id, place, agreement_id, state)
 SELECT a.tenant, %(run)s, row_number() OVER (ORDER BY c.number, a.since, a.id), a.id, 'selected'
@@ -96,12 +101,17 @@ SELECT g.installation, g.register, q.at, q.total, q.condition
 """
 
 CALCULATED = """
+WITH made AS MATERIALIZED (
+  SELECT k.row, r.* FROM json_to_recordset(%(rows)s::json)
+      AS r(place bigint, state text, code text, why text, total bigint, bill jsonb)
+    CROSS JOIN LATERAL (
+      SELECT k.ctid AS row FROM billing_run_item k
+       WHERE k.tenant = %(tenant)s AND k.run_id = %(run)s AND k.place = r.place
+         AND k.state = 'selected' LIMIT 1) k
+)
 UPDATE billing_run_item t
-   SET state = r.state, code = r.code, why = r.why, total = r.total, bill = r.bill
-  FROM json_to_recordset(%(rows)s::json)
-       AS r(place bigint, state text, code text, why text, total bigint, bill jsonb)
- WHERE t.tenant = %(tenant)s AND t.run_id = %(run)s AND t.place = r.place
-   AND t.state = 'selected'
+   SET state = m.state, code = m.code, why = m.why, total = m.total, bill = m.bill
+  FROM made m WHERE t.ctid = m.row
 """
 
 OPEN_SERIES = """
@@ -133,7 +143,7 @@ SELECT place FROM billing_run_item
 """
 ISSUE = """
 WITH item AS MATERIALIZED (
-  SELECT t.place, t.agreement_id, t.bill,
+  SELECT t.ctid AS row, t.place, t.agreement_id, t.bill,
          %(before)s + row_number() OVER (ORDER BY t.place) AS number
     FROM billing_run_item t
    WHERE t.tenant = %(tenant)s AND t.run_id = %(run)s AND t.place = ANY(%(places)s)
@@ -156,8 +166,7 @@ WITH item AS MATERIALIZED (
       readings uuid[], statement jsonb)
   RETURNING id, invoice_no, account_id, total, number
 ), marked AS (
-  UPDATE billing_run_item t SET state = 'issued', bill = NULL FROM item
-   WHERE t.tenant = %(tenant)s AND t.run_id = %(run)s AND t.place = item.place
+  UPDATE billing_run_item t SET state = 'issued', bill = NULL FROM item WHERE t.ctid = item.row
 ), estimated AS (
   INSERT INTO billing_reading (
     tenant, id, installation_id, register, at, value, total, reason, condition, status, version,

@@ -93,7 +93,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_billing_customer")),
-        sa.UniqueConstraint("tenant", "code", name=op.f("uq_billing_customer_tenant_code")),
+        sa.UniqueConstraint("code", "tenant", name=op.f("uq_billing_customer_code_tenant")),
     )
     op.create_table(
         "billing_intervals",
@@ -132,12 +132,12 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_billing_meter")),
         sa.UniqueConstraint(
-            "tenant",
             "manufacturer",
             "external_id",
-            name=op.f("uq_billing_meter_tenant_manufacturer_external_id"),
+            "tenant",
+            name=op.f("uq_billing_meter_manufacturer_external_id_tenant"),
         ),
-        sa.UniqueConstraint("tenant", "number", name=op.f("uq_billing_meter_tenant_number")),
+        sa.UniqueConstraint("number", "tenant", name=op.f("uq_billing_meter_number_tenant")),
     )
     op.create_table(
         "billing_premise",
@@ -150,7 +150,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_billing_premise")),
-        sa.UniqueConstraint("tenant", "code", name=op.f("uq_billing_premise_tenant_code")),
+        sa.UniqueConstraint("code", "tenant", name=op.f("uq_billing_premise_code_tenant")),
     )
     op.create_table(
         "billing_account",
@@ -175,7 +175,7 @@ def upgrade() -> None:
             name=op.f("fk_billing_account_tenant_customer_id"),
         ),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_billing_account")),
-        sa.UniqueConstraint("tenant", "number", name=op.f("uq_billing_account_tenant_number")),
+        sa.UniqueConstraint("number", "tenant", name=op.f("uq_billing_account_number_tenant")),
     )
     op.create_index(
         op.f("ix_billing_account_tenant_customer_id"),
@@ -203,7 +203,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_billing_register")),
         sa.UniqueConstraint(
-            "tenant", "meter_id", "name", name=op.f("uq_billing_register_tenant_meter_id_name")
+            "meter_id", "name", "tenant", name=op.f("uq_billing_register_meter_id_name_tenant")
         ),
     )
     op.create_index(
@@ -237,7 +237,7 @@ def upgrade() -> None:
             name=op.f("fk_billing_service_point_tenant_premise_id"),
         ),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_billing_service_point")),
-        sa.UniqueConstraint("tenant", "code", name=op.f("uq_billing_service_point_tenant_code")),
+        sa.UniqueConstraint("code", "tenant", name=op.f("uq_billing_service_point_code_tenant")),
     )
     op.create_index(
         op.f("ix_billing_service_point_tenant_premise_id"),

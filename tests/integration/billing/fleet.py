@@ -1,4 +1,5 @@
 """Many customers at once, written straight into the tables."""
+# ruff: noqa: E501  -- statements read better whole
 
 import datetime as dt
 import json
@@ -32,35 +33,57 @@ TERMS = {
 _ROW = "revision, created_at, updated_at"
 _END = "1, now(), now()"
 _TARIFF = (
-    "INSERT INTO billing_tariff (tenant, id, code, name_ar, currency, reconnect_fee, is_active,"
-    f" {_ROW}) VALUES (:tenant, :tariff, 'FLEET', 'x', 'USD', 0, true, {_END})",
-    "INSERT INTO billing_tariff_version (tenant, id, tariff_id, number, valid_from, terms, status,"
-    f" published_at, {_ROW}) VALUES (:tenant, :tariff, :tariff, 1, '2020-01-01',"
-    f" CAST(:terms AS jsonb), 'published', '2020-01-01', {_END})",
+    (
+        "INSERT INTO billing_tariff (tenant, id, code, name_ar, currency, reconnect_fee, is_active,"
+        f" {_ROW}) VALUES (:tenant, :tariff, 'FLEET', 'x', 'USD', 0, true, {_END})"
+    ),
+    (
+        "INSERT INTO billing_tariff_version (tenant, id, tariff_id, number, valid_from, terms, status,"
+        f" published_at, {_ROW}) VALUES (:tenant, :tariff, :tariff, 1, '2020-01-01',"
+        f" CAST(:terms AS jsonb), 'published', '2020-01-01', {_END})"
+    ),
 )
 _STEPS = (
-    "CREATE TEMP TABLE fleet ON COMMIT DROP AS SELECT n, gen_random_uuid() AS c,"
-    " gen_random_uuid() AS a, gen_random_uuid() AS h, gen_random_uuid() AS p,"
-    " gen_random_uuid() AS m, gen_random_uuid() AS r, gen_random_uuid() AS i,"
-    " gen_random_uuid() AS g FROM generate_series(1, :many) n",
-    "INSERT INTO billing_customer (tenant, id, code, name_ar, category, language, is_protected,"
-    f" status, {_ROW}) SELECT :tenant, c, 'C' || n, 'مشترك', 'residential', 'ar', false,"
-    f" 'active', {_END} FROM fleet",
-    "INSERT INTO billing_account (tenant, id, customer_id, number, currency, cycle, due_days,"
-    f" status, {_ROW}) SELECT :tenant, a, c, 'A' || lpad(n::text, 7, '0'), 'USD', 'monthly', 15,"
-    f" 'active', {_END} FROM fleet",
-    f"INSERT INTO billing_premise (tenant, id, code, address, {_ROW})"
-    f" SELECT :tenant, h, 'P' || n, 'Main st. ' || n, {_END} FROM fleet",
-    f"INSERT INTO billing_service_point (tenant, id, code, premise_id, amperes, va, supply, {_ROW})"
-    f" SELECT :tenant, p, 'S' || n, h, 0, 20000, 'connected', {_END} FROM fleet",
-    f"INSERT INTO billing_meter (tenant, id, number, manufacturer, payment_mode, status, {_ROW})"
-    f" SELECT :tenant, m, 'M' || n, 'other', 'postpaid', 'installed', {_END} FROM fleet",
-    f"INSERT INTO billing_register (tenant, id, meter_id, name, capacity, {_ROW})"
-    f" SELECT :tenant, r, m, 'import', 100000000, {_END} FROM fleet",
-    "INSERT INTO billing_installation (tenant, id, meter_id, service_point_id, multiplier, since,"
-    f" {_ROW}) SELECT :tenant, i, m, p, 1, '2027-12-01', {_END} FROM fleet",
-    "INSERT INTO billing_agreement (tenant, id, account_id, service_point_id, tariff_id, since,"
-    f" {_ROW}) SELECT :tenant, g, a, p, :tariff, :since, {_END} FROM fleet",
+    (
+        "CREATE TEMP TABLE fleet ON COMMIT DROP AS SELECT n, gen_random_uuid() AS c,"
+        " gen_random_uuid() AS a, gen_random_uuid() AS h, gen_random_uuid() AS p,"
+        " gen_random_uuid() AS m, gen_random_uuid() AS r, gen_random_uuid() AS i,"
+        " gen_random_uuid() AS g FROM generate_series(1, :many) n"
+    ),
+    (
+        "INSERT INTO billing_customer (tenant, id, code, name_ar, category, language, is_protected,"
+        f" status, {_ROW}) SELECT :tenant, c, 'C' || n, 'مشترك', 'residential', 'ar', false,"
+        f" 'active', {_END} FROM fleet"
+    ),
+    (
+        "INSERT INTO billing_account (tenant, id, customer_id, number, currency, cycle, due_days,"
+        f" status, {_ROW}) SELECT :tenant, a, c, 'A' || lpad(n::text, 7, '0'), 'USD', 'monthly', 15,"
+        f" 'active', {_END} FROM fleet"
+    ),
+    (
+        f"INSERT INTO billing_premise (tenant, id, code, address, {_ROW})"
+        f" SELECT :tenant, h, 'P' || n, 'Main st. ' || n, {_END} FROM fleet"
+    ),
+    (
+        f"INSERT INTO billing_service_point (tenant, id, code, premise_id, amperes, va, supply, {_ROW})"
+        f" SELECT :tenant, p, 'S' || n, h, 0, 20000, 'connected', {_END} FROM fleet"
+    ),
+    (
+        f"INSERT INTO billing_meter (tenant, id, number, manufacturer, payment_mode, status, {_ROW})"
+        f" SELECT :tenant, m, 'M' || n, 'other', 'postpaid', 'installed', {_END} FROM fleet"
+    ),
+    (
+        f"INSERT INTO billing_register (tenant, id, meter_id, name, capacity, {_ROW})"
+        f" SELECT :tenant, r, m, 'import', 100000000, {_END} FROM fleet"
+    ),
+    (
+        "INSERT INTO billing_installation (tenant, id, meter_id, service_point_id, multiplier, since,"
+        f" {_ROW}) SELECT :tenant, i, m, p, 1, '2027-12-01', {_END} FROM fleet"
+    ),
+    (
+        "INSERT INTO billing_agreement (tenant, id, account_id, service_point_id, tariff_id, since,"
+        f" {_ROW}) SELECT :tenant, g, a, p, :tariff, :since, {_END} FROM fleet"
+    ),
 )
 READ = (
     "INSERT INTO billing_reading (tenant, id, installation_id, register, at, value, total, reason,"
