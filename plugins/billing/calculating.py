@@ -17,13 +17,15 @@ from sqlalchemy import select
 from hub import Ctx, uuid7
 from plugins.identity import Tenant
 
+from .asking import Place, ask, peers
+from .estimation import Asked
 from .interval_store import find
-from .measuring import Made, Stuck, lacks_end, measure, totals
+from .measuring import Made, Stuck, lacks_end, measure
 from .models import Tariff, TariffVersion, VersionStatus
 from .models_bills import BillRun, Party, RunStatus, Statement
 from .parts import parts_of
 from .resources import version
-from .sql_bills import BY_KEY, CALCULATED, COUNTS, MATERIAL, PAST, SELECT_ITEMS
+from .sql_bills import BY_KEY, CALCULATED, COUNTS, MATERIAL, SELECT_ITEMS
 from .tariff import Bill, Credit, Demand, TariffError, TimeOfUse, Usage, Version, rate
 from .tariff.history import Series, measured
 
@@ -34,10 +36,11 @@ SPARE = 1000  # thousandths by which intervals and registers may differ, or a hu
 
 
 class Tariffs:
-    """Versions and codes by tariff, loaded once in a run."""
+    """Versions, codes and usual use by tariff, loaded once in a run."""
 
     def __init__(self, versions: dict[UUID, list[Version]], codes: dict[UUID, str]) -> None:
         self.versions, self.codes = versions, codes
+        self.peers: dict[UUID, float] = {}
         self.timed = {
             ident
             for ident, found in versions.items()
@@ -87,6 +90,8 @@ async def calculate(open_: Open, run_id: UUID, progress: Progress) -> dict[str, 
     """Calculate what is selected, chunk by chunk, and mark the run as calculated."""
     async with open_() as ctx:
         tariffs, zone = await Tariffs.load(ctx), await zone_of(ctx)
+        run = await the_run(ctx, run_id, RunStatus.SELECTED, RunStatus.CALCULATED)
+        tariffs.peers = await peers(ctx, run.until)
     done = 0
     while True:
         async with open_() as ctx:
@@ -124,17 +129,9 @@ async def _chunk(ctx: Ctx, run: BillRun, tariffs: Tariffs, zone: str) -> int:
     rows = (await connection.exec_driver_sql(MATERIAL, arguments)).all()
     if not rows:
         return 0
-    missing = [r for r in rows if lacks_end(r)]
-    asked = [
-        {"installation": r.installation_id, "register": r.register, "at": r.ends_at}
-        for r in missing
-    ]
-    past: dict[Any, Any] = {}
-    if asked:
-        given = {"tenant": ctx.actor.tenant, "asked": msgspec.json.encode(asked).decode()}
-        past = totals((await connection.exec_driver_sql(PAST, given)).all())
     intervals = await _intervals(ctx, rows, tariffs)
-    maker = Maker(run, tariffs, zone, past, intervals)
+    asked = await ask(ctx, [r for r in rows if lacks_end(r)], intervals, tariffs.peers)
+    maker = Maker(run, tariffs, zone, asked, intervals)
     made = await asyncio.to_thread(maker.all, rows)
     written = {"tenant": ctx.actor.tenant, "run": run.id, "rows": made.decode()}
     await connection.exec_driver_sql(CALCULATED, written)
@@ -159,14 +156,14 @@ class Maker:
         run: BillRun,
         tariffs: Tariffs,
         zone: str,
-        past: dict[Any, Any],
+        asked: dict[Place, Asked],
         intervals: dict[UUID, dict[str, Series]],
     ) -> None:
         self.run, self.tariffs, self.zone = run, tariffs, zone
-        self.past, self.intervals = past, intervals
+        self.asked, self.intervals = asked, intervals
         self.count = 0
-        before = (run.until.replace(day=1) - dt.timedelta(days=1)).day
-        self.cycle_days = before
+        # Block limits and period charges are for the calendar month before `until`.
+        self.cycle_days = (run.until.replace(day=1) - dt.timedelta(days=1)).day
 
     def all(self, rows: Sequence[Any]) -> bytes:
         """The items of a chunk as JSON."""
@@ -193,7 +190,7 @@ class Maker:
         versions = self.tariffs.versions.get(first.tariff_id)
         if not versions:
             raise Stuck("no_tariff", "its tariff has no published version")
-        made = measure(rows, self.past, self.run.estimate)
+        made = measure(rows, self.asked, self.run.estimate)
         usage = self.usage(first, made)
         priced, demands = self.price(first, versions, usage, made)
         return self.written(first, made, usage, priced, demands)

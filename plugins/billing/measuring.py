@@ -1,7 +1,7 @@
 """From the readings of a period to what was used: the sum of what was measured (R27, R28)."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,10 +11,9 @@ from msgspec import Struct
 from hub import uuid7
 from hub.contract.units import half_up
 
-from .estimation import LONGEST, Asked, Total, estimate, in_a_row
+from .asking import Place
+from .estimation import LONGEST, Asked, estimate, in_a_row
 from .models_bills import Measure
-
-Place = tuple[UUID, str]
 
 
 class Stuck(Exception):
@@ -51,10 +50,10 @@ def lacks_end(row: Any) -> bool:
     return row.end_at is None or (begun is not None and row.end_at <= begun)
 
 
-def measure(rows: Sequence[Any], past: Mapping[Place, Sequence[Total]], guess: bool) -> Made:
+def measure(rows: Sequence[Any], asked: Mapping[Place, Asked], guess: bool) -> Made:
     """The measures of one agreement; rows: one for each register of each installation.
 
-    past: valid readings where the end is missing. Raises Stuck.
+    asked: what is known where the end is missing. guess: estimate it. Raises Stuck.
     """
     made = Made(measures=[], used=[], made_up=[])
     for row in rows:
@@ -69,7 +68,7 @@ def measure(rows: Sequence[Any], past: Mapping[Place, Sequence[Total]], guess: b
             raise Stuck("no_first_reading", told)
         if row.opened is None:
             made.used.append(row.first_id)
-        last_at, last, condition = _end(row, past, guess, made)
+        last_at, last, condition = _end(row, asked, guess, made)
         quantity = _quantity(row, opened, last)
         made.measures.append(
             Measure(
@@ -100,22 +99,21 @@ def _quantity(row: Any, opened: int, last: int) -> int:
 
 
 def _end(
-    row: Any, past: Mapping[Place, Sequence[Total]], guess: bool, made: Made
+    row: Any, asked: Mapping[Place, Asked], guess: bool, made: Made
 ) -> tuple[dt.datetime, int, str]:
     """Instant, total and condition of the closing reading, estimated where none was taken."""
     if not lacks_end(row):
         made.used.append(row.end_id)
         return row.end_at, row.end_total, row.end_condition
-    known = past.get((row.installation_id, row.register), ())
     removed = row.until is not None and row.until <= row.ends_at
     if removed or not guess:
         told = f"meter {row.meter}: {row.register} was not read by {row.ends}"
         raise Stuck("no_reading", told)
-    if in_a_row(known) >= LONGEST:
+    known = asked[row.installation_id, row.register]
+    if in_a_row(known.past) >= LONGEST:
         told = f"meter {row.meter}: {LONGEST} estimates in a row, it has to be read"
         raise Stuck("must_read", told)
-    cut = row.supply == "disconnected" and known and row.supply_since <= known[-1].at
-    found = estimate(Asked(at=row.ends_at, past=known, cut=bool(cut)))
+    found = estimate(known)
     if found is None:
         told = f"meter {row.meter}: nothing to estimate {row.register} from"
         raise Stuck("no_reading", told)
@@ -135,12 +133,3 @@ def _end(
     )
     made.used.append(ident)
     return row.ends_at, total, "estimated"
-
-
-def totals(rows: Iterable[Any]) -> dict[Place, list[Total]]:
-    """Readings by register, oldest first."""
-    found: dict[Place, list[Total]] = {}
-    for r in rows:
-        total = Total(r.at, r.total, r.condition != "estimated")
-        found.setdefault((r.installation, r.register), []).append(total)
-    return found

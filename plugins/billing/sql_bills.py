@@ -89,15 +89,27 @@ SELECT b.place, b.agreement_id, b.account_id, b.tariff_id, b.parked, b.starts, b
  ORDER BY b.place, i.since, r.name
 """
 
-PAST = """
+AROUND = """
 SELECT g.installation, g.register, q.at, q.total, q.condition
   FROM json_to_recordset(%(asked)s::json) AS g(installation uuid, register text, at timestamptz)
   CROSS JOIN LATERAL (
-    SELECT at, total, condition FROM billing_reading q
-     WHERE q.tenant = %(tenant)s AND q.installation_id = g.installation
-       AND q.register = g.register AND q.at < g.at AND q.status = 'valid'
-     ORDER BY q.at DESC LIMIT 15) q
+    (SELECT at, total, condition FROM billing_reading q
+      WHERE q.tenant = %(tenant)s AND q.installation_id = g.installation
+        AND q.register = g.register AND q.at < g.at AND q.status = 'valid'
+      ORDER BY q.at DESC LIMIT 15)
+    UNION ALL
+    (SELECT at, total, condition FROM billing_reading q
+      WHERE q.tenant = %(tenant)s AND q.installation_id = g.installation
+        AND q.register = g.register AND q.at > g.at AND q.status = 'valid'
+      ORDER BY q.at LIMIT 1)) q
  ORDER BY g.installation, g.register, q.at
+"""
+PEERS = """
+SELECT tariff_id, sum(quantity)::float8 / nullif(sum(period_end - period_start), 0) AS daily
+  FROM billing_invoice
+ WHERE tenant = %(tenant)s AND kind = 'consumption' AND status <> 'cancelled'
+   AND period_end > %(until)s::date - 62
+ GROUP BY tariff_id
 """
 
 CALCULATED = """

@@ -313,3 +313,23 @@ async def test_an_abandoned_run_calculates_and_issues_nothing(office, houses, cl
     with pytest.raises(Stuck, match="abandoned"):
         await office.calculate(run)
     assert await bills(office) == []
+
+
+async def test_an_estimate_is_made_from_what_says_most(office, houses, clock):
+    """A later reading of the same meter; for somebody new, what his neighbours use."""
+    await read_all(office, clock, FEB, a="1250", b="1100", c="1000")
+    await office.bill(FEB)
+    await office.town.household(office.tariff, FEB)
+    await read_all(office, clock, MAR, a="1400", b="1200")
+    clock.forward(days=20)
+    await office.town.read(houses["c"]["meter"], at("2028-03-21"), "1049")
+    run = await office.select(MAR)
+    await office.calculate(run)
+    await office.issue(run)
+    rows = await office.sql(
+        "SELECT rule, total FROM billing_reading WHERE condition = 'estimated' ORDER BY rule"
+    )
+    assert [(r.rule, r.total) for r in rows] == [
+        ("between", 1_000_000 + 49_000 * 29 // 49),
+        ("peers", round(350_000 / 93 * 29)),
+    ]
