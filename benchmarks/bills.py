@@ -31,7 +31,7 @@ from plugins.finance.posting import Books
 from tests.integration.billing import fleet
 
 MANY = 20_000
-FULL = 2
+FULL = 12
 BARE = """
 CREATE TABLE bare_bill (id uuid PRIMARY KEY, number bigint UNIQUE, agreement uuid, start date,
   total bigint, statement jsonb, UNIQUE (agreement, start));
