@@ -12,6 +12,8 @@ from hub.contract.alarms import (
     Limits,
     Mark,
     Mask,
+    OutsideAlarm,
+    OutsideAlarms,
     Severity,
     merged,
 )
@@ -140,10 +142,12 @@ from hub.contract.services import (
     METERS,
     NEWS,
     ORDERS,
+    OUTSIDE_ALARMS,
     REPLAYER,
     SIGNALS,
     SITE,
     STORE,
+    TOKENS,
     UNIT,
     VAULT,
     Key,
@@ -151,6 +155,7 @@ from hub.contract.services import (
 from hub.contract.signals import Signals
 from hub.contract.site import Site
 from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
+from hub.contract.tokens import IssuedTokens, TokenIssuer, TokenKind, TokenMeter, TokenOrder
 from hub.contract.vault import Vault
 
 if TYPE_CHECKING:
@@ -195,10 +200,12 @@ __all__ = [
     "METER_ORDERS",
     "NEWS",
     "ORDERS",
+    "OUTSIDE_ALARMS",
     "REPLAYER",
     "SIGNALS",
     "SITE",
     "STORE",
+    "TOKENS",
     "UNIT",
     "VAULT",
     "Actor",
@@ -260,6 +267,7 @@ __all__ = [
     "Inflow",
     "Instant",
     "Invalid",
+    "IssuedTokens",
     "Job",
     "Jobs",
     "Journal",
@@ -301,6 +309,8 @@ __all__ = [
     "Order",
     "Orders",
     "Outcome",
+    "OutsideAlarm",
+    "OutsideAlarms",
     "Permanent",
     "Phone",
     "Place",
@@ -339,6 +349,10 @@ __all__ = [
     "Subscriber",
     "SwitchTold",
     "TimedOut",
+    "TokenIssuer",
+    "TokenKind",
+    "TokenMeter",
+    "TokenOrder",
     "TooLarge",
     "TooMany",
     "Unauthenticated",

@@ -1,5 +1,6 @@
 """Typed names of what a process offers: a plugin finds a service without knowing who runs it."""
 
+from .alarms import OutsideAlarms
 from .context import UnitOfWork
 from .events import Replayer
 from .http import HTTP
@@ -12,6 +13,7 @@ from .orders import Orders
 from .signals import Signals
 from .site import Site
 from .telemetry import News, PointDirectory, ReadingStore
+from .tokens import TokenIssuer
 from .vault import Vault
 
 __all__ = [
@@ -26,10 +28,12 @@ __all__ = [
     "METER_ORDERS",
     "NEWS",
     "ORDERS",
+    "OUTSIDE_ALARMS",
     "REPLAYER",
     "SIGNALS",
     "SITE",
     "STORE",
+    "TOKENS",
     "UNIT",
     "VAULT",
     "Key",
@@ -43,7 +47,9 @@ ORDERS = Key[Orders]("orders to gateways")
 DIRECTORY = Key[PointDirectory]("points")
 METERS = Key[MeterDirectory]("meters")
 METER_ORDERS = Key[MeterOrders]("orders to meters")
+TOKENS = Key[TokenIssuer]("prepayment tokens")
 INFLOW = Key[Inflow]("readings from outside")
+OUTSIDE_ALARMS = Key[OutsideAlarms]("alarms from outside")
 UNIT = Key[UnitOfWork]("unit of work")
 SIGNALS = Key[Signals]("signals")
 SITE = Key[Site]("points of this gateway")

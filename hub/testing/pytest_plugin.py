@@ -37,6 +37,7 @@ MODULES = (
     "plugins.finance",
     "plugins.billing",
     "drivers.acrel",
+    "drivers.sts",
     "plugins.events",
     "plugins.jobs",
 )
