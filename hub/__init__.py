@@ -98,6 +98,7 @@ from hub.contract.journal import (
     Stream,
     SwitchTold,
 )
+from hub.contract.ledger import Booked, Fact, Ledger
 from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.meters import (
     Inflow,
@@ -143,6 +144,7 @@ from hub.contract.services import (
     INFLOW,
     JOBS,
     JOURNAL,
+    LEDGER,
     METER_ORDERS,
     METERS,
     NEWS,
@@ -211,6 +213,7 @@ __all__ = [
     "INFLOW",
     "JOBS",
     "JOURNAL",
+    "LEDGER",
     "LOST",
     "METERS",
     "METER_ORDERS",
@@ -241,6 +244,7 @@ __all__ = [
     "BadRequest",
     "Base",
     "Big",
+    "Booked",
     "Bucket",
     "Caller",
     "Can",
@@ -274,6 +278,7 @@ __all__ = [
     "Entity",
     "Event",
     "Explainer",
+    "Fact",
     "Flag",
     "Flags",
     "Forbidden",
@@ -297,6 +302,7 @@ __all__ = [
     "Key",
     "Kind",
     "Label",
+    "Ledger",
     "Limits",
     "Link",
     "LinkError",

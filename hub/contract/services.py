@@ -8,6 +8,7 @@ from .http import HTTP
 from .jobs import JOBS
 from .journal import Journal
 from .key import Key
+from .ledger import Ledger
 from .meters import Inflow, MeterDirectory, MeterOrders
 from .notices import NOTIFIER
 from .options import OPTIONS
@@ -26,6 +27,7 @@ __all__ = [
     "INFLOW",
     "JOBS",
     "JOURNAL",
+    "LEDGER",
     "METERS",
     "METER_ORDERS",
     "NEWS",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 JOURNAL = Key[Journal]("journal")
+LEDGER = Key[Ledger]("ledger")
 STORE = Key[ReadingStore]("readings")
 NEWS = Key[News]("news")
 ORDERS = Key[Orders]("orders to gateways")

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as mi
 
-_TEXTS = ("A", "AAAAAAAA", "a@b.example", "ar", "USD", "+967777000111", "a1")
+_TEXTS = ("A", "AAAAAAAA", "a@b.example", "ar", "USD", "+967777000111", "a1", "1")
 
 
 def sample(type_: Any, **given: Any) -> Any:
