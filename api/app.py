@@ -72,8 +72,7 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
             endpoints.add(app, plugin, endpoint)
         for res in plugin.resources:
             resources.add(app, res)
-        for room in plugin.rooms:
-            live.add(app, plugin, room)
+    live.add(app, plugins)
     for route in hub.routes:
         app.router.add_route(route.method, route.path, _guard(route))
     health.add(app)

@@ -94,6 +94,7 @@ from hub.contract.journal import (
     Stream,
     SwitchTold,
 )
+from hub.contract.live import Live, LiveMessage
 from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.meters import (
     Inflow,
@@ -133,6 +134,7 @@ from hub.contract.services import (
     INFLOW,
     JOBS,
     JOURNAL,
+    LIVE,
     METER_ORDERS,
     METERS,
     NEWS,
@@ -184,6 +186,7 @@ __all__ = [
     "INFLOW",
     "JOBS",
     "JOURNAL",
+    "LIVE",
     "LOST",
     "METERS",
     "METER_ORDERS",
@@ -261,6 +264,8 @@ __all__ = [
     "Limits",
     "Link",
     "LinkError",
+    "Live",
+    "LiveMessage",
     "Locale",
     "Locked",
     "Mark",

@@ -6,6 +6,7 @@ from .http import HTTP
 from .jobs import JOBS
 from .journal import Journal
 from .key import Key
+from .live import LIVE
 from .meters import Inflow, MeterDirectory, MeterOrders
 from .orders import Orders
 from .signals import Signals
@@ -19,6 +20,7 @@ __all__ = [
     "INFLOW",
     "JOBS",
     "JOURNAL",
+    "LIVE",
     "METERS",
     "METER_ORDERS",
     "NEWS",

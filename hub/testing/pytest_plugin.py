@@ -39,6 +39,7 @@ MODULES = (
     "drivers.acrel",
     "plugins.events",
     "plugins.jobs",
+    "plugins.realtime",
 )
 
 

@@ -13,6 +13,8 @@ from hub import DSN, JOBS, SIGNALS, UNIT, ConfigError, Plugin, hookimpl
 
 from .cleaning import DAILY, clean
 from .happenings import EVENTS
+from .live import jobs as own_jobs
+from .live import one
 from .queue import TaskQueue
 from .resources import TASKS, cancel_mine, jobs, mine, queues, schedules, types
 
@@ -31,8 +33,10 @@ def hub_plugin() -> Plugin:
         name="jobs",
         title="Jobs",
         requires=("identity",),
+        after=("realtime",),
         resources=(jobs, schedules),
         actions=(mine, cancel_mine, types, queues),
+        rooms=(one, own_jobs),
         events=EVENTS,
         jobs=(clean,),
         schedules=(DAILY,),

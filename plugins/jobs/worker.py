@@ -29,6 +29,7 @@ from hub import (
 )
 
 from .happenings import JobFailed, JobSucceeded
+from .live import tell
 from .models import WAITING, State, Task
 from .queue import RUN, TOPIC, TaskQueue, sweep
 from .rules import pause
@@ -69,14 +70,16 @@ class OneRun:
     async def note(self, **values: Any) -> None:
         """Write to the job's row; whether somebody asked it to stop."""
         async with self.unit() as ctx:
-            asked = await ctx.db.scalar(
+            task = await ctx.db.scalar(
                 update(Task)
                 .where(Task.tenant == self.tenant, Task.id == self.id)
                 .values(updated_at=ctx.clock(), **values)
-                .returning(Task.cancel_asked),
+                .returning(Task),
                 execution_options=_UNAUDITED,
             )
-        self.stop = self.stop or bool(asked)
+            if task is not None and values:
+                await tell(ctx, task)
+        self.stop = self.stop or (task is not None and task.cancel_asked)
 
 
 class Workers:
@@ -210,6 +213,7 @@ class Workers:
             if task is None or task.ticket != ticket or task.status not in WAITING:
                 return None
             task.status, task.started_at = State.RUNNING, ctx.clock()
+            await tell(ctx, task)
             return task
 
     async def _work(self, kind: Job | None, run: OneRun, parameters: Mapping[str, Any]) -> Any:
@@ -239,6 +243,7 @@ class Workers:
             if now is None or now.status is not State.RUNNING:
                 return
             how(ctx, now)
+            await tell(ctx, now)
             await ctx.get(SIGNALS).tell(ctx, TOPIC)
 
 
