@@ -2,9 +2,9 @@
 
 from hub.testing import walk
 from hub.testing.endpoints import calls
-from plugins import billing, events, finance, identity, jobs, scada
+from plugins import billing, events, finance, identity, jobs, realtime, scada
 
-PLUGINS = (identity, scada, finance, billing, events, jobs)
+PLUGINS = (identity, scada, finance, billing, events, jobs, realtime)
 CALLS = list(calls([p.hub_plugin() for p in PLUGINS]))
 
 
