@@ -67,7 +67,8 @@ class Endpoint:
 
     permission: None = any authenticated caller. public: no sign-in at all. module: a URL module of
     the plugin other than its name. idempotent: honours `Idempotency-Key`. cookie: one that it may
-    rely on; a request that brings it must come from our own page.
+    rely on; a request that brings it must come from our own page. rate: the class whose figures
+    limit it. media: the type of a `Download`.
     """
 
     method: str
@@ -82,6 +83,7 @@ class Endpoint:
     idempotent: bool = False
     cookie: str = ""
     rate: str = "api"
+    media: str = "*/*"
 
     @property
     def name(self) -> str:
@@ -158,6 +160,7 @@ class Action:
     idempotent: bool
     start: tuple[str, ...] = ()
     end: str = ""
+    media: str = "*/*"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property

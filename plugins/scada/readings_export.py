@@ -11,7 +11,7 @@ from .sheets import csv_of
 NAMES = ("device", "point", "unit", "start", "value", "count", "coverage")
 
 
-@query("readings/export", permission="scada.readings.read")
+@query("readings/export", permission="scada.readings.read", media="text/csv")
 async def export_readings(ctx: Ctx, params: AggregateParams) -> Download:
     """Return what `readings/aggregate` returns as CSV."""
     found = await aggregate.handler(ctx, params=params)
