@@ -67,8 +67,8 @@ class Endpoint:
 
     permission: None = any authenticated caller. public: no sign-in at all. module: a URL module of
     the plugin other than its name. idempotent: honours `Idempotency-Key`. cookie: one that it may
-    rely on; a request that brings it must come from our own page. rate: the class whose figures
-    limit it. media: the type of a `Download`.
+    rely on; a request that brings it must come from our own page. rate: api, upload, ai or
+    webhook_in, whose figures limit it. media: the type of a `Download`.
     """
 
     method: str
@@ -160,6 +160,7 @@ class Action:
     idempotent: bool
     start: tuple[str, ...] = ()
     end: str = ""
+    rate: str = "api"
     media: str = "*/*"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
