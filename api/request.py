@@ -33,6 +33,7 @@ from plugins.identity import ACCOUNTS
 
 CSRF_COOKIE = "busbar_csrf"
 REQUEST_ID = web.RequestKey("request_id", str)
+CORRELATION_ID = web.RequestKey("correlation_id", str)
 CALLER = web.RequestKey("caller", Caller)
 ACTOR = web.RequestKey("actor", Actor)
 PATIENCE = web.RequestKey("patience", asyncio.Timeout)
@@ -55,6 +56,7 @@ def caller(request: web.Request) -> Caller:
         ip = _behind(request.headers.getall("X-Forwarded-For"), ip, options)
     made = Caller(
         request_id=request[REQUEST_ID],
+        correlation_id=request[CORRELATION_ID],
         ip=ip,
         user_agent=request.headers.get("User-Agent", "")[:500],
         origin=request.headers.get("Origin", ""),

@@ -1,23 +1,30 @@
 """The end of a unit of work: audit, events and commit travel to PostgreSQL as one message."""
 
+import logging
 from typing import Any
 
 import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
-from hub.contract.context import Ctx
+from hub.contract.context import Ctx, External
 from hub.contract.ids import uuid7
 
+log = logging.getLogger(__name__)
+
+DEEPEST = 20  # events that follow from each other
 _AUDIT = """
 INSERT INTO hub_audit
-  (tenant, at, actor, actor_kind, action, "table", row, change, request_id, ip)
+  (tenant, at, actor, actor_kind, action, "table", row, change, request_id,
+   correlation_id, ip)
 VALUES (%(tenant)s, %(at)s, %(actor)s, %(actor_kind)s, %(action)s, %(table)s, %(row)s, %(change)s,
-  %(request_id)s, %(ip)s)
+  %(request_id)s, %(correlation_id)s, %(ip)s)
 """
 _EVENT = """
-INSERT INTO hub_event (id, tenant, at, type, actor, request_id, data)
-VALUES (%(id)s, %(tenant)s, %(at)s, %(type)s, %(actor)s, %(request_id)s, %(data)s)
+INSERT INTO hub_event
+  (id, tenant, at, type, actor, request_id, correlation_id, causation_id, depth, data)
+VALUES (%(id)s, %(tenant)s, %(at)s, %(type)s, %(actor)s, %(request_id)s, %(correlation_id)s,
+  %(causation_id)s, %(depth)s, %(data)s)
 """
 
 
@@ -39,17 +46,31 @@ async def commit(ctx: Ctx) -> None:
 
 
 def _events(ctx: Ctx) -> list[dict[str, Any]]:
-    rows, now = [], ctx.clock()
+    rows, now, caller = [], ctx.clock(), ctx.caller
+    if ctx.events and caller.depth > DEEPEST:
+        log.error(
+            "events that cause each other were cut after %d: %s",
+            DEEPEST,
+            ", ".join(sorted({type(e).__name__ for _, e in ctx.events})),
+            extra={"action": "events.loop", "correlation_id": caller.correlation_id},
+        )
+        return []
     for tenant, happened in ctx.events:
         data = msgspec.to_builtins(happened)
+        kind = data.pop("type")
+        if isinstance(happened, External):
+            kind, data = happened.name, data["data"]
         rows.append(
             {
                 "id": uuid7(),
                 "tenant": tenant,
                 "at": now,
-                "type": data.pop("type"),
+                "type": kind,
                 "actor": ctx.actor.id,
-                "request_id": ctx.caller.request_id,
+                "request_id": caller.request_id,
+                "correlation_id": caller.correlation_id,
+                "causation_id": caller.causation_id,
+                "depth": caller.depth,
                 "data": Jsonb(data, _dumps),
             }
         )

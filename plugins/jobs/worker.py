@@ -18,6 +18,7 @@ from sqlalchemy import update
 from hub import (
     SIGNALS,
     Actor,
+    Caller,
     Cancelled,
     Ctx,
     Invalid,
@@ -50,13 +51,13 @@ class OneRun:
 
     def __init__(self, unit: UnitOfWork, task: Task) -> None:
         self.id, self.tenant, self.number = task.id, task.tenant, task.retry_count + 1
-        self._unit = unit
+        self._unit, self._caller = unit, _chain(task)
         self._actor = Actor(id=f"job:{task.job_type}", tenant=task.tenant, kind="system")
         self._said = 0.0
         self.stop = False
 
     def unit(self) -> AbstractAsyncContextManager[Ctx]:
-        return self._unit(self._actor)
+        return self._unit(self._actor, self._caller)
 
     async def progress(self, percent: int, message: str = "") -> None:
         if self.stop:
@@ -242,6 +243,7 @@ class Workers:
             now: Task | None = await ctx.db.get(Task, (task.tenant, task.id), with_for_update=True)
             if now is None or now.status is not State.RUNNING:
                 return
+            ctx.called_by(_chain(now))
             how(ctx, now)
             await tell(ctx, now)
             await ctx.get(SIGNALS).tell(ctx, TOPIC)
@@ -256,6 +258,15 @@ async def _watch(run: OneRun, work: "asyncio.Future[Any]") -> None:
         if run.stop:
             work.cancel()
             return
+
+
+def _chain(task: Task) -> Caller:
+    """What a job does follows from what asked for it."""
+    return Caller(
+        correlation_id=task.correlation_id,
+        causation_id=task.causation_id,
+        depth=task.chain_depth,
+    )
 
 
 def _ended(ctx: Ctx, task: Task, state: State) -> None:
