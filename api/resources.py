@@ -43,8 +43,10 @@ def _routes(res: Resource[Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 async def _allowed(request: web.Request, permission: str, rate: str = "api") -> Actor:
+    """Who asks, if he may: everywhere, or with the row that the path names."""
     actor = await authenticate(request, rate)
-    actor.require(permission)
+    row = ident(request) if actor.bound and "id" in request.match_info else None
+    actor.require(permission, row)
     return actor
 
 

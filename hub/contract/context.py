@@ -95,7 +95,8 @@ def grants(held: frozenset[str], wanted: Collection[str]) -> str | None:
 class Actor:
     """Who asks. kind: user, api_key, gateway, system. session: what signing out ends.
 
-    limits: so many requests in so many seconds, for who has figures of his own.
+    limits: so many requests in so many seconds, for who has figures of his own. bound: patterns
+    that count for one row only.
     """
 
     id: str
@@ -107,12 +108,17 @@ class Actor:
     permissions: frozenset[str] = frozenset()
     expires: dt.datetime | None = None
     limits: tuple[tuple[int, int], ...] = ()
+    bound: tuple[tuple[str, UUID], ...] = ()
 
-    def may(self, permission: str) -> bool:
-        return permits(self.permissions, permission)
+    def may(self, permission: str, row: UUID | None = None) -> bool:
+        """row: the one that is meant; what was granted for it alone counts then."""
+        if permits(self.permissions, permission):
+            return True
+        own = {pattern for pattern, bound in self.bound if bound == row}
+        return bool(own) and permits(self.permissions | own, permission)
 
-    def require(self, permission: str) -> None:
-        if not self.may(permission):
+    def require(self, permission: str, row: UUID | None = None) -> None:
+        if not self.may(permission, row):
             raise Forbidden(f"this needs the permission {permission}", required_action=permission)
 
 
