@@ -13,9 +13,7 @@ OUTSIDE = "external."
 
 
 class Published(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    event_type: Annotated[
-        str, Meta(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", min_length=3, max_length=100)
-    ]
+    event_type: Annotated[str, Meta(pattern=r"^[a-z0-9_.]+$", min_length=3, max_length=100)]
     data: dict[str, Any] = {}
 
 
