@@ -134,7 +134,8 @@ def _to_https(request: web.Request) -> web.Response | None:
 
 def _note(request: web.Request, status: int, seconds: float, ident: str) -> None:
     route = getattr(request.match_info.route.resource, "canonical", "unmatched")
-    request.app[METRICS].observe(request.method, route, status, seconds)
+    socket = status == 101  # how long it stayed open tells nothing about us
+    request.app[METRICS].observe(request.method, route, status, 0.0 if socket else seconds)
     actor, given = request.get(ACTOR), request.get(CALLER)
     who = {
         "ip": given.ip if given else request.remote or "",
@@ -144,7 +145,7 @@ def _note(request: web.Request, status: int, seconds: float, ident: str) -> None
     }
     if request.app[STATE].options.access_log is not None:
         request.app[ACCESS].add(line(request, status, seconds, **who))
-    if seconds > SLOW:
+    if seconds > SLOW and not socket:
         log.warning(
             "%s %s took %.1f s", request.method, route, seconds, extra={"action": "api.slow", **who}
         )

@@ -35,41 +35,49 @@ def memory(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-@contextlib.asynccontextmanager
-async def opened(urls: list[tuple[str, dict[str, str]]]) -> AsyncIterator[list[Any]]:
-    """All sockets, at most 50 at a time on their way."""
-    gate = asyncio.Semaphore(50)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+class Crowd:
+    """Clients that read all the time; each message they hear is noted with its time."""
 
-        async def one(url: str, headers: dict[str, str]) -> Any:
-            async with gate:
-                socket = await http.ws_connect(url, headers=headers)
-                join = {"event_type": "join_room", "data": {"room": ROOM}}
-                await socket.send_json(join)
-                await socket.receive()
-            return socket
+    def __init__(self) -> None:
+        self.heard: list[float] = []
+        self.sockets: list[aiohttp.ClientWebSocketResponse] = []
+        self._readers: list[asyncio.Task[None]] = []
 
-        sockets = await asyncio.gather(*(one(*u) for u in urls))
-        yield sockets
-        await asyncio.gather(*(s.close() for s in sockets))
+    @contextlib.asynccontextmanager
+    async def opened(self, urls: list[tuple[str, dict[str, str]]]) -> AsyncIterator[None]:
+        """All sockets, at most 50 at a time on their way."""
+        gate = asyncio.Semaphore(50)
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
+            async def one(url: str, headers: dict[str, str]) -> None:
+                async with gate:
+                    socket = await http.ws_connect(url, headers=headers)
+                    join = {"event_type": "join_room", "data": {"room": ROOM}}
+                    await socket.send_json(join)
+                    await socket.receive()
+                self.sockets.append(socket)
+                self._readers.append(asyncio.create_task(self._read(socket)))
 
-async def rounds(sockets: list[Any], say: Any) -> list[float]:
-    """Milliseconds until each socket has heard, for every round."""
-    late: list[float] = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
+            await asyncio.gather(*(one(*u) for u in urls))
+            yield
+            await asyncio.gather(*(s.close() for s in self.sockets))
+            await asyncio.gather(*self._readers, return_exceptions=True)
 
-        async def hear(socket: Any, start: float = start) -> float:
-            await socket.receive()
-            return (time.perf_counter() - start) * 1e3
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        async for _ in socket:
+            self.heard.append(time.perf_counter())
 
-        hearing = [asyncio.create_task(hear(s)) for s in sockets]
-        await asyncio.sleep(0)
-        await say()
-        late += await asyncio.gather(*hearing)
-        await asyncio.sleep(0.1)
-    return late
+    async def rounds(self, say: Any) -> list[float]:
+        """Milliseconds until each socket has heard, for every round."""
+        late: list[float] = []
+        for _ in range(ROUNDS):
+            self.heard.clear()
+            start = time.perf_counter()
+            await say()
+            while len(self.heard) < len(self.sockets):  # noqa: ASYNC110  -- readers fill it
+                await asyncio.sleep(0.005)
+            late += [(at - start) * 1e3 for at in self.heard]
+        return late
 
 
 @contextlib.asynccontextmanager
@@ -111,12 +119,13 @@ async def measure(server: subprocess.Popen[str], ready: dict[str, Any]) -> None:
     url = f"http://127.0.0.1:{ready['port']}/api/v1/realtime/ws"
     heads = [{"Authorization": f"Bearer {t}"} for t in ready["tokens"] for _ in range(EACH)]
     before, start = memory(server.pid), time.perf_counter()
-    async with opened([(url, h) for h in heads]) as sockets:
+    crowd = Crowd()
+    async with crowd.opened([(url, h) for h in heads]):
         took = time.perf_counter() - start
         used = memory(server.pid) - before
         console.print(
-            f"{len(sockets):,} sockets in {took:.1f} s ({len(sockets) / took:,.0f}/s), "
-            f"{used * 1e3 / len(sockets):.0f} kB each"
+            f"{SOCKETS:,} sockets in {took:.1f} s ({SOCKETS / took:,.0f}/s), "
+            f"{used * 1e3 / SOCKETS:.0f} kB each"
         )
         begun = processor(server.pid)
         await asyncio.sleep(REST)
@@ -128,11 +137,11 @@ async def measure(server: subprocess.Popen[str], ready: dict[str, Any]) -> None:
             server.stdin.write("\n")
             server.stdin.flush()
 
-        ours = shown("a word to all, through PostgreSQL", await rounds(sockets, say))
-    async with bare() as (address, tell), opened([(address, {})] * SOCKETS) as sockets:
-        theirs = shown(
-            "bare aiohttp, server and clients in one process", await rounds(sockets, tell)
-        )
+        ours = shown("a word to all, through PostgreSQL", await crowd.rounds(say))
+    crowd = Crowd()
+    async with bare() as (address, tell), crowd.opened([(address, {})] * SOCKETS):
+        heard = await crowd.rounds(tell)
+        theirs = shown("bare aiohttp, server and clients in one process", heard)
     console.print(f"p99 against the bare server: × {ours / theirs:.2f}")
 
 

@@ -36,6 +36,7 @@ from hub.contract.driver import (
     Command,
     DeviceConfig,
     Driver,
+    Explainer,
     Link,
     Node,
     Outcome,
@@ -142,12 +143,14 @@ from hub.contract.services import (
     ORDERS,
     REPLAYER,
     SIGNALS,
+    SITE,
     STORE,
     UNIT,
     VAULT,
     Key,
 )
 from hub.contract.signals import Signals
+from hub.contract.site import Site
 from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
 from hub.contract.vault import Vault
 
@@ -195,6 +198,7 @@ __all__ = [
     "ORDERS",
     "REPLAYER",
     "SIGNALS",
+    "SITE",
     "STORE",
     "UNIT",
     "VAULT",
@@ -242,6 +246,7 @@ __all__ = [
     "Endpoint",
     "Entity",
     "Event",
+    "Explainer",
     "External",
     "Flag",
     "Forbidden",
@@ -325,6 +330,7 @@ __all__ = [
     "Session",
     "Severity",
     "Signals",
+    "Site",
     "Small",
     "SoftDelete",
     "Stale",

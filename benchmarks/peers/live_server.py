@@ -13,11 +13,13 @@ import tempfile
 import time
 from uuid import UUID
 
+import msgspec
+
 from api.app import build
 from api.state import Options
 from benchmarks.peers.api_server import listen
 from config import load
-from hub import LIVE, UNIT, Role, uuid7
+from hub import LIVE, UNIT, Ctx, Plugin, Role, room, uuid7
 from hub.kernel.app import Hub
 from hub.kernel.central import foundation
 from hub.kernel.registry import load as load_plugins
@@ -26,8 +28,17 @@ from plugins.identity.bootstrap import create_tenant
 from plugins.identity.models import Session, User
 from plugins.identity.tokens import digest, new_refresh
 
-ROOM = "notifications_all"
+ROOM = "everybody"
 MODULES = ("plugins.identity", "plugins.realtime")
+
+
+class Nothing(msgspec.Struct):
+    """The room needs no parameters."""
+
+
+@room(ROOM)
+async def everybody(ctx: Ctx, params: Nothing) -> None:
+    """Hear what is said to everybody."""
 
 
 async def seed(hub: Hub, people: int) -> tuple[UUID, list[str]]:
@@ -66,6 +77,7 @@ async def serve(dsn: str, people: int) -> None:
             for service in begin(hub) if begin else ():
                 await stack.enter_async_context(service)
         hub.started.set()
+        hub.plugins["bench"] = Plugin(name="bench", rooms=(everybody,))
         tenant, tokens = await seed(hub, people)
         port = await listen(stack, build(hub, Options(rate_profile="bench")))
         print(json.dumps({"port": port, "tokens": tokens}), flush=True)

@@ -7,7 +7,7 @@ command, back off); a driver is the thin session it talks through.
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -190,14 +190,19 @@ class Link(Protocol):
 C = TypeVar("C", bound=ChannelConfig)
 
 
+Explainer = Callable[[bool, bytes], Iterable[str]]  # (sent, octets) → what they say
+
+
 class Driver(ABC, Generic[C]):
     """One channel of a protocol.
 
-    config_type: a `ChannelConfig` subclass, or a union of tagged ones.
+    config_type: a `ChannelConfig` subclass, or a union of tagged ones. layers: of the protocol,
+    that `explainer` can tell of.
     """
 
     config_type: ClassVar[Any]
     can: ClassVar[Can]
+    layers: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: C, points: Sequence[Point], link: Link) -> None:
         self.config, self.points, self.link = config, tuple(points), link
@@ -206,6 +211,16 @@ class Driver(ABC, Generic[C]):
     @abstractmethod
     def address(cls, spec: PointSpec, device: DeviceConfig) -> Any:
         """Parse `spec.address` and `spec.type` into the driver's address struct, or ConfigError."""
+
+    @classmethod
+    def polls(cls, address: Any) -> bool:
+        """Whether a point can be read when asked for; others only come as events."""
+        return Can.READ in cls.can
+
+    @classmethod
+    def explainer(cls, layers: frozenset[str]) -> Explainer:
+        """Puts the octets of a wire trace into words, in order; each watcher has its own."""
+        return lambda sent, data: ()
 
     @classmethod
     def check(cls, config: C, points: Sequence[Point]) -> list[str]:

@@ -10,6 +10,7 @@ from .live import LIVE
 from .meters import Inflow, MeterDirectory, MeterOrders
 from .orders import Orders
 from .signals import Signals
+from .site import Site
 from .telemetry import News, PointDirectory, ReadingStore
 from .vault import Vault
 
@@ -27,6 +28,7 @@ __all__ = [
     "ORDERS",
     "REPLAYER",
     "SIGNALS",
+    "SITE",
     "STORE",
     "UNIT",
     "VAULT",
@@ -43,6 +45,7 @@ METER_ORDERS = Key[MeterOrders]("orders to meters")
 INFLOW = Key[Inflow]("readings from outside")
 UNIT = Key[UnitOfWork]("unit of work")
 SIGNALS = Key[Signals]("signals")
+SITE = Key[Site]("points of this gateway")
 VAULT = Key[Vault]("vault")
 REPLAYER = Key[Replayer]("replayer of events")
 DSN = Key[str]("address of the database, as the application's role")

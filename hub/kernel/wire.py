@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -89,7 +90,7 @@ class ChannelLink:
         deadline = self._deadline
         if deadline is None or deadline.expired():
             return
-        until = asyncio.get_running_loop().time() + self._limit
+        until = time.monotonic() + self._limit  # the clock of the loop, without asking for the loop
         if until - (deadline.when() or 0.0) > self._limit / 4:
             deadline.reschedule(until)
 
