@@ -10,7 +10,9 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import psycopg
 from aiohttp import WSMsgType, web
+from sqlalchemy.exc import SQLAlchemyError
 
 from api import limits
 from api.metrics import METRICS
@@ -339,6 +341,9 @@ class Connection:
         except (Forbidden, Unauthenticated) as error:
             self.end(4403, str(error))
             raise
+        except (OSError, HubError, SQLAlchemyError, psycopg.Error) as error:
+            about = {"action": "live.unchecked"}
+            log.warning("a client goes on unchecked, the database is away: %s", error, extra=about)
 
     async def farewell(self) -> None:
         await self.say("server_closing", {})

@@ -108,7 +108,6 @@ class Sockets:
                 await socket.look(again=again)
             except Exception:
                 log.exception("a socket cannot be looked after", extra={"action": "live.failed"})
-                socket.end(1011, "internal error")
             if number % 50 == 49:
                 await asyncio.sleep(0)
 

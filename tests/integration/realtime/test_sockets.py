@@ -222,3 +222,27 @@ async def test_what_is_old_is_forgotten(central, person, say, clock):
     clock.forward(days=31)
     await clean.handler(Run(), Ages())
     assert await left() == [0, 0, 0]
+
+
+async def test_a_database_that_is_away_for_a_moment_ends_no_socket(
+    central, person, say, join, heard, monkeypatch
+):
+    from sqlalchemy.exc import OperationalError
+
+    from plugins.identity import ACCOUNTS
+
+    me = await person("shop.*")
+    async with me.connect() as socket:
+        await join(socket, "shop")
+        accounts = central.get(ACCOUNTS)
+        accounts.forget()
+
+        async def away(*_):
+            raise OperationalError("SELECT 1", {}, OSError("connection refused"))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(accounts), "_load", away)
+            await say(me.tenant, "shop", number=1)
+            assert (await heard(socket, "news"))["data"] == {"number": 1}
+        await socket.send_json({"event_type": "ping"})
+        await heard(socket, "pong")
