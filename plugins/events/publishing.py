@@ -1,5 +1,6 @@
 """Events of other systems, published over the API."""
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -10,10 +11,11 @@ from hub import Ctx, External, Invalid, action
 from .log import TYPES
 
 OUTSIDE = "external."
+_NAME = re.compile(r"external(\.[a-z0-9_]+)+")
 
 
 class Published(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    event_type: Annotated[str, Meta(pattern=r"^[a-z0-9_.]+$", min_length=3, max_length=100)]
+    event_type: Annotated[str, Meta(min_length=1, max_length=100)]
     data: dict[str, Any] = {}
 
 
@@ -33,7 +35,7 @@ async def publish(ctx: Ctx, body: Published) -> Taken:
             ctx.emit(msgspec.convert({**body.data, "type": body.event_type}, kind))
         except msgspec.ValidationError as error:
             raise Invalid(f"data: {error}", field="data") from None
-    elif kind is None and body.event_type.startswith(OUTSIDE):
+    elif kind is None and _NAME.fullmatch(body.event_type):
         ctx.emit(External(name=body.event_type, data=body.data))
     else:
         raise Invalid(

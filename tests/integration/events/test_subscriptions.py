@@ -70,6 +70,7 @@ async def test_another_system_publishes_what_the_catalogue_opens_and_external_ty
         ("parcel.delivered", {"number": "three"}),
         ("user.created", {"user_id": "01890000-0000-7000-8000-000000000000"}),
         ("nothing.known", {}),
+        ("external.Bad Name", {}),
     ],
 )
 async def test_what_is_not_open_or_does_not_fit_is_not_published(me, catalogue, event_type, data):
