@@ -9,6 +9,7 @@ import msgspec
 
 from api import openapi_exchange
 from api.endpoints import path_of
+from api.openapi_exchange import needs
 from api.resources import action_path
 from hub import Download, Endpoint, Entity, Op, Plugin, Reply, Resource
 from hub.contract.endpoint import Action, Signature
@@ -113,9 +114,8 @@ class Writer:
             "operationId": f"{module}.{endpoint.name}",
             "summary": endpoint.summary,
             "responses": self._returns(status, returned, endpoint.media),
+            **needs(endpoint.permission),
         }
-        if endpoint.permission:
-            operation["x-permission"] = endpoint.permission
         if endpoint.public:
             operation["security"] = []
         if sign.params is not None:
@@ -143,7 +143,7 @@ class Writer:
                 "tags": [plugin.name],
                 "operationId": f"{plugin.name}.{res.name}.{verb}",
                 "summary": f"{verb.title()} {res.title or res.name}",
-                "x-permission": res.permission(op),
+                **needs(res.permission(op)),
                 "responses": self._answer(status, schema),
                 **more,
             }
@@ -184,7 +184,7 @@ class Writer:
             "tags": [plugin.name],
             "operationId": f"{plugin.name}.{res.name}.{action.name}",
             "summary": action.summary,
-            "x-permission": res.action_permission(action),
+            **needs(res.action_permission(action)),
             "responses": self._returns(status, returned, action.media),
         }
         if action.end:

@@ -42,7 +42,7 @@ def _routes(res: Resource[Any]) -> Iterator[tuple[str, str, Any]]:
         yield "DELETE", one, _delete(res)
 
 
-async def _allowed(request: web.Request, permission: str, rate: str = "api") -> Actor:
+async def _allowed(request: web.Request, permission: str | None, rate: str = "api") -> Actor:
     """Who asks, if he may: everywhere, or with the row that the path names."""
     actor = await authenticate(request, rate)
     row = ident(request) if actor.bound and "id" in request.match_info else None
@@ -50,7 +50,7 @@ async def _allowed(request: web.Request, permission: str, rate: str = "api") -> 
     return actor
 
 
-async def _permitted(request: web.Request, permission: str, rate: str = "api") -> Any:
+async def _permitted(request: web.Request, permission: str | None, rate: str = "api") -> Any:
     """The unit of work of a caller who may; nothing was read of the body or the database."""
     actor = await _allowed(request, permission, rate)
     return request.app[STATE].unit(actor, caller(request))

@@ -110,14 +110,14 @@ class Actor:
     limits: tuple[tuple[int, int], ...] = ()
     bound: tuple[tuple[str, UUID], ...] = ()
 
-    def may(self, permission: str, row: UUID | None = None) -> bool:
-        """row: the one that is meant; what was granted for it alone counts then."""
-        if permits(self.permissions, permission):
+    def may(self, permission: str | None, row: UUID | None = None) -> bool:
+        """row: the one that is meant, with what was granted for it alone. None is what all may."""
+        if permission is None or permits(self.permissions, permission):
             return True
         own = {pattern for pattern, bound in self.bound if bound == row}
         return bool(own) and permits(self.permissions | own, permission)
 
-    def require(self, permission: str, row: UUID | None = None) -> None:
+    def require(self, permission: str | None, row: UUID | None = None) -> None:
         if not self.may(permission, row):
             raise Forbidden(f"this needs the permission {permission}", required_action=permission)
 
@@ -178,7 +178,7 @@ class Ctx:
         """Publish when the transaction commits; nothing leaves if it rolls back."""
         self.events.append((tenant or self.actor.tenant, event))
 
-    def require(self, permission: str) -> None:
+    def require(self, permission: str | None) -> None:
         self.actor.require(permission)
 
     def get(self, key: "Key[T]") -> T:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from hub import HTTP, SIGNALS, UNIT, Plugin, hookimpl
 
 from .cleaning import DAILY, clean
+from .expressions import compile_
 from .fanout import spread
 from .happenings import EVENTS
 from .live import watch
@@ -20,7 +21,7 @@ from .sender import Sender
 from .subscriptions import subscriptions
 from .webhooks import attempts, deliveries, endpoints
 
-__all__ = ["EVENTS"]
+__all__ = ["EVENTS", "compile_"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

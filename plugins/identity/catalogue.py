@@ -33,6 +33,8 @@ def collect(plugins: Iterable[Plugin]) -> Modules:
     found: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for plugin in plugins:
         for code, what in (*_declared(plugin), *plugin.permissions.items()):
+            if code is None:  # what every caller may
+                continue
             told = found[code.partition(".")[0], plugin.name]
             told[code] = told.get(code) or what
     return Modules(
@@ -47,7 +49,7 @@ def collect(plugins: Iterable[Plugin]) -> Modules:
     )
 
 
-def _declared(plugin: Plugin) -> Iterator[tuple[str, str]]:
+def _declared(plugin: Plugin) -> Iterator[tuple[str | None, str]]:
     for res in plugin.resources:
         title = res.title or res.name
         for op in Op:
@@ -57,11 +59,9 @@ def _declared(plugin: Plugin) -> Iterator[tuple[str, str]]:
         for action in res.actions.values():
             yield res.action_permission(action), action.summary
     for item in plugin.actions:
-        if item.permission:
-            yield item.permission, item.summary
+        yield item.permission, item.summary
     for room in plugin.rooms:
-        if room.permission:
-            yield room.permission, ""
+        yield room.permission, ""
 
 
 @query("permissions", permission="identity.roles.read")
