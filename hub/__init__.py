@@ -25,6 +25,7 @@ from hub.contract.context import (
     Ctx,
     Download,
     Event,
+    External,
     Reply,
     UnitOfWork,
     grants,
@@ -99,6 +100,7 @@ from hub.contract.journal import (
     SwitchTold,
 )
 from hub.contract.ledger import Booked, Fact, Ledger
+from hub.contract.live import Live, LiveMessage
 from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.meters import (
     Inflow,
@@ -145,6 +147,7 @@ from hub.contract.services import (
     JOBS,
     JOURNAL,
     LEDGER,
+    LIVE,
     METER_ORDERS,
     METERS,
     NEWS,
@@ -214,6 +217,7 @@ __all__ = [
     "JOBS",
     "JOURNAL",
     "LEDGER",
+    "LIVE",
     "LOST",
     "METERS",
     "METER_ORDERS",
@@ -278,6 +282,7 @@ __all__ = [
     "Entity",
     "Event",
     "Explainer",
+    "External",
     "Fact",
     "Flag",
     "Flags",
@@ -306,6 +311,8 @@ __all__ = [
     "Limits",
     "Link",
     "LinkError",
+    "Live",
+    "LiveMessage",
     "Locale",
     "Locked",
     "Mark",

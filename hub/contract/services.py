@@ -9,6 +9,7 @@ from .jobs import JOBS
 from .journal import Journal
 from .key import Key
 from .ledger import Ledger
+from .live import LIVE
 from .meters import Inflow, MeterDirectory, MeterOrders
 from .notices import NOTIFIER
 from .options import OPTIONS
@@ -28,6 +29,7 @@ __all__ = [
     "JOBS",
     "JOURNAL",
     "LEDGER",
+    "LIVE",
     "METERS",
     "METER_ORDERS",
     "NEWS",

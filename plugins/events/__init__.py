@@ -16,7 +16,9 @@ from .fanout import spread
 from .happenings import EVENTS
 from .live import watch
 from .log import TYPES, dead_letters, known, log, processing, types
+from .publishing import publish
 from .sender import Sender
+from .subscriptions import subscriptions
 from .webhooks import attempts, deliveries, endpoints
 
 __all__ = ["EVENTS", "compile_"]
@@ -35,8 +37,8 @@ def hub_plugin() -> Plugin:
         name="events",
         title="Events and webhooks",
         urls=("webhooks",),
-        resources=(log, processing, dead_letters, endpoints, deliveries, attempts),
-        actions=(types,),
+        resources=(log, processing, dead_letters, subscriptions, endpoints, deliveries, attempts),
+        actions=(types, publish),
         rooms=(watch,),
         subscribers=(spread,),
         events=EVENTS,

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from hub import UNIT, Authenticator, Plugin, hookimpl
+from hub import UNIT, VAULT, Authenticator, Plugin, hookimpl
 
 from . import (
+    catalogue,
     granting,
     keys,
     oidc,
@@ -22,6 +23,7 @@ from . import (
     sessions,
     signin,
     tenancy,
+    tenant_settings,
 )
 from .accounts import ACCOUNTS, Accounts, Policy
 from .bootstrap import Bootstrap, bootstrap
@@ -84,6 +86,9 @@ ACTIONS = (
     granting.withdraw_permission,
     keys.create_api_key,
     tenancy.create_company,
+    tenant_settings.tenant_settings,
+    tenant_settings.change_tenant_settings,
+    catalogue.catalogue,
 )
 
 
@@ -116,6 +121,7 @@ async def _accounts(hub: Any) -> AsyncIterator[None]:
     life = dt.timedelta(minutes=auth.access_minutes)
     accounts = Accounts(
         hub.get(UNIT),
+        hub.get(VAULT),
         Tokens(secret, auth.jwt_secret_key_previous.encode(), life),
         Passwords(),
         Policy(
@@ -125,9 +131,9 @@ async def _accounts(hub: Any) -> AsyncIterator[None]:
             session=dt.timedelta(seconds=auth.session_timeout),
         ),
         msgspec.convert(hub.settings.plugin.get("identity", {}), IdentitySettings),
-        auth.encryption_key.encode(),
     )
     hub.provide(ACCOUNTS, accounts)
+    hub.provide(catalogue.PERMISSIONS, catalogue.collect(hub.plugins.values()))
     hub.provide(oidc.OIDC, oidc.Oidc())
     shown = keys.Keys(hub.get(UNIT))
     hub.provide(keys.KEYS, shown)

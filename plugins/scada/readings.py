@@ -250,8 +250,14 @@ async def prove(ctx: Ctx, params: Period) -> CompletenessReport:
     return CompletenessReport(start=start, end=end, state=worst, items=items)
 
 
-@room("readings", permission="scada.readings.read")
-async def watch(ctx: Ctx, params: Which) -> AsyncIterator[list[Reading]]:
+class Watch(Which, kw_only=True, forbid_unknown_fields=True):
+    """min_interval_ms: so often at most; what comes meanwhile is joined, the newest per point."""
+
+    min_interval_ms: Annotated[int, Meta(ge=100, le=60_000)] = 200
+
+
+@room("readings", permission="scada.readings.read", key="station_id")
+async def watch(ctx: Ctx, params: Watch) -> AsyncIterator[list[Reading]]:
     """Follow points: first their last values, then each change, the newest per point."""
     points = await authorised(ctx, params, MOST_LIVE)
     store = ctx.get(STORE)

@@ -84,9 +84,23 @@ async function send(method: string, path: string, body: unknown, extra: Record<s
   }
 }
 
+let csrf: string | null = null
+
+/** Send what relies on the refresh cookie: it has to show that a page of ours sends it. */
+export async function withCookie(path: string): Promise<Response> {
+  for (let fresh = csrf === null; ; fresh = true) {
+    if (fresh) {
+      const reply = await send('GET', '/system/csrf-token', undefined, {})
+      csrf = reply.ok ? ((await reply.json()) as { csrf_token: string }).csrf_token : ''
+    }
+    const reply = await send('POST', path, {}, { 'X-CSRF-Token': csrf ?? '' })
+    if (reply.status !== 403 || fresh) return reply
+  }
+}
+
 /** Try once to get a new access token by the refresh cookie; parallel callers share the attempt. */
 export function refresh(): Promise<boolean> {
-  refreshing ??= send('POST', '/auth/refresh', {}, {})
+  refreshing ??= withCookie('/auth/refresh')
     .then(async (reply) => {
       if (!reply.ok) return false
       session.use((await reply.json()) as Granted)

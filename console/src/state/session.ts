@@ -1,7 +1,7 @@
 /** Who is signed in, and what they may do. */
 import { ref } from 'vue'
 
-import { get, post, refresh, session, type Granted } from '../api/client'
+import { get, post, refresh, session, withCookie, type Granted } from '../api/client'
 import { forgetCatalogue, loadCatalogue } from './catalogue'
 import { permits } from './permissions'
 
@@ -48,6 +48,6 @@ export function forget(): void {
 }
 
 export async function signOut(): Promise<void> {
-  await post('/auth/logout', {}).catch(() => undefined)
+  await withCookie('/auth/logout').catch(() => undefined)
   forget()
 }

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 revision = "admin_0001"
 down_revision = None
 branch_labels = ("admin",)
-depends_on = ("identity_0001", "jobs_0001", "events_0001")
+depends_on = ("identity_0002", "jobs_0001", "events_0001")
 
 USERS = """
 CREATE VIEW admin_user WITH (security_invoker = true) AS

@@ -12,6 +12,7 @@ from plugins import (
     jobs,
     monitoring,
     notifications,
+    realtime,
     scada,
 )
 
@@ -27,6 +28,7 @@ PLUGINS = (
     notifications,
     monitoring,
     admin,
+    realtime,
 )
 CALLS = list(calls([p.hub_plugin() for p in PLUGINS]))
 
