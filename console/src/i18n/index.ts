@@ -47,6 +47,11 @@ export function instant(value: string | number | Date, seconds = false): string 
   }).format(new Date(value))
 }
 
+/** `14:05:09`: the time of day. */
+export function clock(value: number): string {
+  return new Intl.DateTimeFormat(locale.value, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(value)
+}
+
 /** A tick of a time axis whose ticks are `step` seconds apart. */
 export function shortTime(value: number, step: number): string {
   const wanted: Intl.DateTimeFormatOptions =
