@@ -55,6 +55,7 @@ def hub_plugin() -> Plugin:
         events=EVENTS,
         settings=AcrelSettings,
         providers={METER_ORDERS: Orders()},
+        locale=Path(__file__).parent / "locale",
         migrations=Path(__file__).parent / "migrations",
     )
 

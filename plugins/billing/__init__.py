@@ -16,6 +16,7 @@ def hub_plugin() -> Plugin:
         title="Tariffs",
         requires=("identity",),
         resources=(tariffs, versions),
+        locale=Path(__file__).parent / "locale",
         migrations=Path(__file__).parent / "migrations",
     )
 

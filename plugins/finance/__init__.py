@@ -83,6 +83,7 @@ def hub_plugin() -> Plugin:
         ),
         events=EVENTS,
         providers={SUBLEDGERS: SubLedgers()},
+        locale=Path(__file__).parent / "locale",
         migrations=Path(__file__).parent / "migrations",
     )
 

@@ -37,7 +37,13 @@ devices = Resource(
     name="devices",
     model=Device,
     filters=(
-        "code", "station_id", "station_role", "gateway_id", "device_type", "status", "is_active",
+        "code",
+        "station_id",
+        "station_role",
+        "gateway_id",
+        "device_type",
+        "status",
+        "is_active",
     ),  # fmt: skip
     sort=("code", "name", "created_at", "status_at"),
     search=("code", "name", "serial_no", "model"),

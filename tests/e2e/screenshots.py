@@ -28,7 +28,7 @@ def _page(browser: Any, site: Site, language: str, theme: str) -> Any:
     page.get_by_test_id("login-username").fill(site.username)
     page.get_by_test_id("login-password").fill(site.password)
     page.get_by_test_id("login-submit").click()
-    page.get_by_test_id("shell-sign-out").wait_for()
+    page.get_by_test_id("shell-user").wait_for()
     return page
 
 

@@ -4,6 +4,8 @@ import { connection } from '../state/connection'
 const BASE = '/api/v1'
 const TIME_LIMIT = 30_000
 const LONG_LIMIT = 600_000
+/** Browsers carry at most 64 KiB beyond the life of a page. */
+const KEEPABLE = 16_000
 
 export interface FieldError {
   field: string
@@ -74,11 +76,14 @@ function headers(body: unknown, extra: Record<string, string>): Record<string, s
 }
 
 async function send(method: string, path: string, body: unknown, extra: Record<string, string>): Promise<Response> {
+  const sent = body === undefined ? null : body instanceof Blob ? body : JSON.stringify(body)
   try {
     const reply = await fetch(`${BASE}${path}`, {
       method,
       headers: headers(body, extra),
-      body: body === undefined ? null : body instanceof Blob ? body : JSON.stringify(body),
+      body: sent,
+      // What a person has just changed is kept, even when he leaves the page at once.
+      keepalive: method === 'PUT' && typeof sent === 'string' && sent.length < KEEPABLE,
       credentials: 'same-origin',
       signal: AbortSignal.timeout(body instanceof Blob || extra['Accept'] ? LONG_LIMIT : TIME_LIMIT),
     })

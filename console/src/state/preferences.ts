@@ -7,15 +7,15 @@ import { toast } from './toasts'
 
 type Kept = Record<string, unknown>
 
-const PAUSE = 400
 const shown = new Map<string, { value: Ref<unknown>; initial: unknown }>()
 let known: Kept = {}
 let pending: Kept = {}
-let timer = 0
+let saving: Promise<void> | null = null
 
 async function save(): Promise<void> {
   const changes = pending
   pending = {}
+  saving = null
   try {
     await request('PUT', '/identity/preferences', { console: changes })
   } catch (error) {
@@ -34,7 +34,6 @@ export async function loadPreferences(): Promise<void> {
 }
 
 export function forgetPreferences(): void {
-  clearTimeout(timer)
   known = {}
   pending = {}
   shown.clear()
@@ -50,8 +49,7 @@ export function preference<T>(key: string, initial: T): Ref<T> {
     if (shown.get(key)?.value !== value || JSON.stringify(now) === JSON.stringify(known[key])) return
     known[key] = JSON.parse(JSON.stringify(now)) as unknown
     pending[key] = known[key]
-    clearTimeout(timer)
-    timer = window.setTimeout(() => void save(), PAUSE)
+    if (!saving) saving = Promise.resolve().then(save)
   }, { deep: true }))
   return value
 }

@@ -2,9 +2,11 @@
 import { ref } from 'vue'
 
 import { get, post, refresh, session, type Granted } from '../api/client'
+import { t } from '../i18n'
 import { forgetCatalogue, loadCatalogue } from './catalogue'
 import { forgetPreferences, loadPreferences } from './preferences'
 import { permits } from './permissions'
+import { toast } from './toasts'
 
 export interface User {
   id: string
@@ -23,6 +25,7 @@ export interface Credentials {
 }
 
 const PAUSE = 5_000
+const LONG = 10_000
 
 export const user = ref<User | null>(null)
 
@@ -39,7 +42,9 @@ let looked = 0
 export async function relearn(): Promise<void> {
   if (!user.value || Date.now() - looked < PAUSE) return
   looked = Date.now()
+  const before = user.value.permissions.join()
   await load().catch(() => undefined)
+  if (user.value.permissions.join() !== before) toast('warning', t('error.withdrawn'), LONG)
 }
 
 /** Take up a session that the refresh cookie still holds. */
