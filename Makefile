@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: setup console run test lint format bench screenshots clean
+.PHONY: setup console run test lint format fuzz bench screenshots clean
 
 setup: $(VENV)/.ready
 
@@ -48,6 +48,11 @@ screenshots: setup console
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Coverage-guided, for as long as one likes; what it learned stays in .fuzz for the next time.
+SECONDS ?= 60
+fuzz: setup
+	$(BIN)/python -m tests.fuzz.dnp3 .fuzz/dnp3 -max_total_time=$(SECONDS) -max_len=2048
 
 bench: setup
 	$(BIN)/python -m benchmarks

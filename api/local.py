@@ -4,30 +4,27 @@ Reading is free on the loopback address. Whatever changes something, and everyth
 bound elsewhere, asks for the technician (HTTP Basic, argon2id hash in `api.technician`).
 """
 
-import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
-from api import local_alarms
+from api import local_alarms, local_trace
 from api.technician import Technician
-from hub.contract.errors import HubError, Invalid, NotFound
+from hub.contract.errors import HubError, Invalid
 from hub.kernel.app import JOURNAL, Hub
 from hub.kernel.gateway import GATEWAY, Channel, Gateway, snapshot
 from hub.kernel.metrics import CONTENT_TYPE, METRICS, text
 from hub.kernel.operator import OPERATOR
-from hub.kernel.wire import Frame
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 HUB = web.AppKey("hub", Hub)
 RATE = web.AppKey["Rate"]("rate")
 PREFIX = "/api/v1/local"
-TRACE_QUEUE = 1000
 
 
 class Rate:
@@ -76,9 +73,7 @@ def make_app(hub: Hub) -> web.Application:
             web.get(f"{PREFIX}/points", points),
             web.get(f"{PREFIX}/channels", channels),
             web.get(f"{PREFIX}/explain/{{key:.+}}", explain),
-            web.get(f"{PREFIX}/trace/{{channel}}", trace),
-            web.post(f"{PREFIX}/trace/{{channel}}", switch_trace),
-            web.get(f"{PREFIX}/trace/{{channel}}/stream", stream_trace),
+            *local_trace.routes(PREFIX, _channel),
             web.post(f"{PREFIX}/channels/{{channel}}/{{verb:restart|enable|disable}}", move),
             *local_alarms.routes(PREFIX, HUB),
             web.get(f"{PREFIX}/control", control),
@@ -219,7 +214,7 @@ async def take_over(request: web.Request) -> web.Response:
 
 
 async def explain(request: web.Request) -> web.Response:
-    """One value's way from the wire to the store."""
+    """One value's way from the wire to the store. `layers`: as of the wire trace, all if absent."""
     gateway, key = _gateway(request), request.match_info["key"]
     channel, device = gateway.device(key)
     point, (now,) = gateway.points.by_key[key], snapshot(gateway, [key])
@@ -229,6 +224,9 @@ async def explain(request: web.Request) -> web.Response:
             raw = gateway.points.raw(point, raw)
         except Invalid:  # its power of ten has become unknown since
             raw = None
+    layers = local_trace.layers(channel, request.query.get("layers", local_trace.ALL))
+    recent = list(channel.link.recent.get(device.name, ()))
+    wire = await local_trace.told(channel, recent, layers)
     buffer = gateway.journal.status()
     groups = channel.supervisor.schedule.groups
     achieved = next((g.achieved for g in groups if point in g.points), None)
@@ -243,67 +241,11 @@ async def explain(request: web.Request) -> web.Response:
             "channel": channel.name,
             "state": channel.state,
             "device": {"name": device.name, "online": device.online, "reason": device.reason},
-            "wire": [_frame(f) for f in channel.link.recent.get(device.name, ())],
+            "wire": wire,
             "buffer": {"committed": buffer.committed, "acknowledged": buffer.acknowledged},
             "place": await gateway.journal.locate(point.id, now["time"]) if "time" in now else None,
         }
     )
-
-
-def _frame(frame: Frame) -> dict[str, Any]:
-    return {
-        "at": frame.at,
-        "device": frame.device,
-        "sent": frame.sent,
-        "hex": frame.data.hex(" "),
-        "note": frame.note,
-    }
-
-
-async def trace(request: web.Request) -> web.Response:
-    """What the ring holds; 404 while nobody traces the channel."""
-    channel = _channel(request)
-    if channel.link.ring is None:
-        raise NotFound(f"{channel.name} is not traced: POST here first")
-    return _json({"channel": channel.name, "frames": [_frame(f) for f in channel.link.ring]})
-
-
-async def switch_trace(request: web.Request) -> web.Response:
-    """`?on=0` ends the trace."""
-    channel = _channel(request)
-    channel.link.trace(request.query.get("on", "1") != "0")
-    return _json({"channel": channel.name, "traced": channel.link.ring is not None})
-
-
-async def stream_trace(request: web.Request) -> web.StreamResponse:
-    """Frames as they come, over a WebSocket; a slow reader loses the oldest."""
-    channel = _channel(request)
-    if channel.link.ring is None:
-        raise NotFound(f"{channel.name} is not traced: POST to it first")
-    socket = web.WebSocketResponse(heartbeat=20.0)
-    await socket.prepare(request)
-    queue: asyncio.Queue[Frame] = asyncio.Queue(TRACE_QUEUE)
-
-    def put(frame: Frame) -> None:
-        if queue.full():
-            queue.get_nowait()
-        queue.put_nowait(frame)
-
-    channel.link.listeners.append(put)
-    sender = asyncio.create_task(_send(queue, socket))
-    try:
-        async for message in socket:
-            if message.type is WSMsgType.ERROR:
-                break
-    finally:
-        channel.link.listeners.remove(put)
-        sender.cancel()
-    return socket
-
-
-async def _send(queue: asyncio.Queue[Frame], socket: web.WebSocketResponse) -> None:
-    while True:
-        await socket.send_str(msgspec.json.encode(_frame(await queue.get())).decode())
 
 
 async def move(request: web.Request) -> web.Response:

@@ -35,6 +35,7 @@ from hub.contract.driver import (
     Command,
     DeviceConfig,
     Driver,
+    Explainer,
     Link,
     Node,
     Outcome,
@@ -139,12 +140,14 @@ from hub.contract.services import (
     ORDERS,
     REPLAYER,
     SIGNALS,
+    SITE,
     STORE,
     UNIT,
     VAULT,
     Key,
 )
 from hub.contract.signals import Signals
+from hub.contract.site import Site
 from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
 from hub.contract.vault import Vault
 
@@ -191,6 +194,7 @@ __all__ = [
     "ORDERS",
     "REPLAYER",
     "SIGNALS",
+    "SITE",
     "STORE",
     "UNIT",
     "VAULT",
@@ -238,6 +242,7 @@ __all__ = [
     "Endpoint",
     "Entity",
     "Event",
+    "Explainer",
     "Flag",
     "Forbidden",
     "Gap",
@@ -318,6 +323,7 @@ __all__ = [
     "Session",
     "Severity",
     "Signals",
+    "Site",
     "Small",
     "SoftDelete",
     "Stale",

@@ -167,13 +167,17 @@ def watch(
 def explain(
     point: Annotated[str, typer.Argument(help="A point: device.point")],
     url: Address = GATEWAY_URL,
+    layers: Annotated[
+        str, typer.Option(help="Of the wire, as its driver names them: link,application; or all.")
+    ] = "all",
 ) -> None:
     """Show one value's way: wire bytes, decode, scale, quality, times."""
     from rich.console import Console
 
     from hub.watch import story
 
-    Console().print(story(_get(url, f"/api/v1/local/explain/{quote(point)}")))
+    wanted = f"?layers={quote(layers)}" if layers != "all" else ""
+    Console().print(story(_get(url, f"/api/v1/local/explain/{quote(point)}{wanted}")))
 
 
 class _Told:

@@ -56,6 +56,8 @@ def story(found: dict[str, Any]) -> Group:
         grid.add_row(
             f"wire {clock(frame['at'])}", f"{arrow} {frame['hex']} {frame['note']}".strip()
         )
+        for line in frame.get("lines", ()):
+            grid.add_row("", Text(line))
     grid.add_row("decoded", f"{show(found['raw'])}   {spec['address']} {spec.get('type', '')}")
     grid.add_row("scaled", f"× {spec.get('scale', 1.0):g} + {spec.get('offset', 0.0):g}")
     grid.add_row("value", f"{show(now.get('value'))} {now['unit']}")

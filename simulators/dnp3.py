@@ -14,10 +14,21 @@ from drivers.dnp3.address import Dnp3Point, parse
 from drivers.dnp3.codec.attributes import Attribute
 from drivers.dnp3.codec.commands import CommandStatus, Control, Crob
 from drivers.dnp3.codec.objects import PointType
-from drivers.dnp3.outstation import Database, Handler, OutstationServer, OutstationSettings
+from drivers.dnp3.outstation import (
+    FROZEN,
+    Database,
+    Defaults,
+    Handler,
+    OutstationServer,
+    OutstationSettings,
+)
 from hub.kernel.profiles import Profile
 
 _NOMINAL = {"V": 20_000.0, "A": 120.0, "W": 4e6, "var": 8e5, "Hz": 50.0, "°C": 55.0, "%": 80.0}
+_DEFAULTS = {
+    PointType.BO: Defaults(static=2, event=2, klass=2, commands=2),
+    PointType.AO: Defaults(static=3, event=7, klass=2, commands=2),
+}
 _CLOSED, _OPEN, _MOVING = 2.0, 1.0, 0.0
 _TRAVEL = 0.15  # seconds that a breaker takes
 
@@ -37,8 +48,9 @@ class Rtu(Handler):
         indexes: dict[PointType, set[int]] = {}
         for place in self._places.values():
             indexes.setdefault(place.type, set()).add(place.index)
-        indexes[PointType.FCTR] = set(indexes.get(PointType.CTR, ()))
-        self.database = Database(indexes)
+        for live, frozen in FROZEN.items():
+            indexes[frozen] = set(indexes.get(live, ()))
+        self.database = Database(indexes, _DEFAULTS)
         self._feedback = {
             self._places[c.name].index: self._places[c.feedback]
             for c in profile.commands
@@ -90,8 +102,7 @@ class Rtu(Handler):
         if not isinstance(control, Crob):
             self.database.update(PointType.AO, index, control.value, time=_now())
             return CommandStatus.SUCCESS
-        on = control.code in {0x01, 0x03, 0x41}
-        task = asyncio.get_running_loop().create_task(self._move(index, on))
+        task = asyncio.get_running_loop().create_task(self._move(index, bool(control.state)))
         self._moving.add(task)
         task.add_done_callback(self._moving.discard)
         return CommandStatus.SUCCESS

@@ -143,6 +143,21 @@ class Buffer:
         if catalogue.points:
             self.record(catalogue)
 
+    async def contradicts(self, stream: Stream, seq: int, hashed: bytes) -> bool:
+        """Whether frame `seq`, which the centre has, is another here or not even written yet."""
+        database = await self._database()
+        async with database.execute(
+            "SELECT seq, hash FROM frame WHERE stream = ? AND seq >= ? ORDER BY seq LIMIT 1",
+            (stream, seq),
+        ) as found:
+            ours = await found.fetchone()
+        return ours is None or (ours[0] == seq and ours[1] != hashed)
+
+    async def renew(self, since: int) -> None:
+        """Take what was written since `since` (µs since 1970 UTC) into a new epoch."""
+        writer = self._writer
+        await asyncio.wrap_future(writer.call(lambda: writer.renew(since)))
+
     async def wait(self) -> None:
         """Return when something was committed since the last call."""
         await self._news.wait()

@@ -57,7 +57,9 @@ class Endpoint:
             upload = self._decoder.decode(await _body(request))
             receipt = await self._ingest.take(gateway, stream, upload)
         except Refused as error:
-            return _answer(409, Refusal(error.need, error.expected, error.code, str(error)))
+            return _answer(
+                409, Refusal(error.need, error.expected, error.moved, error.code, str(error))
+            )
         except (FrameError, msgspec.MsgspecError) as error:
             _logger.warning("frames refused", remote=request.remote, reason=str(error))
             code = error.code if isinstance(error, FrameError) else "frame"

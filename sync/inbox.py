@@ -60,6 +60,7 @@ class Inbox:
                     self._records.popleft()
                     self._lost_records += 1
             if idle or self.rows >= self._enough:  # waking the writer costs more than queueing
+                self._enough = self._max_readings if self.rows >= self._enough else self._enough
                 self._changed.notify()
 
     def _let_go(self) -> None:

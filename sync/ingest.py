@@ -36,9 +36,9 @@ class Refused(HubError):
 
     status, code = 409, "sync_order"
 
-    def __init__(self, need: Need, expected: int, detail: str) -> None:
+    def __init__(self, need: Need, expected: int, detail: str, moved: int = 0) -> None:
         super().__init__(detail)
-        self.need, self.expected = need, expected
+        self.need, self.expected, self.moved = need, expected, moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,15 @@ class Parcel:
 
 
 class Cursor(NamedTuple):
-    """Where the centre stands with one stream. catalogue: changes when ids get new meanings."""
+    """Where the centre stands with one stream. catalogue: changes when ids get new meanings.
+
+    moved: µs since 1970 UTC.
+    """
 
     watermark: int
     hash: bytes
     catalogue: int
+    moved: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +122,8 @@ class Ingest:
                     watermark=new[-1].frame.upto,
                     hash=frames.next_hash(new[-1].frame, new[-1].data),
                 )
-            await _move(connection, (gateway, epoch, stream), cursor, new, duplicates)
-        return Receipt(cursor.watermark, duplicates)
+            moved = await _move(connection, (gateway, epoch, stream), cursor, new, duplicates)
+        return Receipt(cursor.watermark, duplicates, cursor.hash, moved)
 
     async def _lock(
         self, connection: Connection, gateway: UUID, epoch: UUID, stream: Stream
@@ -132,14 +136,15 @@ class Ingest:
             )
         found = await connection.execute(
             "SELECT watermark, hash, (SELECT max(catalogue) FROM sync_cursor AS any_stream"
-            "  WHERE any_stream.gateway = mine.gateway AND any_stream.epoch = mine.epoch)"
+            "  WHERE any_stream.gateway = mine.gateway AND any_stream.epoch = mine.epoch),"
+            " (extract(epoch FROM coalesce(moved_at, began_at)) * 1000000)::int8"
             " FROM sync_cursor AS mine WHERE gateway = %s AND epoch = %s AND stream = %s"
             " FOR UPDATE OF mine",
             (gateway, epoch, stream),
         )
         row = await found.fetchone()
         assert row is not None  # noqa: S101 - inserted above
-        return Cursor(row[0], bytes(row[1]), row[2])
+        return Cursor(row[0], bytes(row[1]), *row[2:])
 
     async def _keep(
         self,
@@ -204,7 +209,10 @@ def _continue(cursor: Cursor, parcels: Sequence[Parcel]) -> list[Parcel]:
             raise Refused(Need.REWIND, expected, f"frame {frame.seq} came before {expected}")
         is_lost = frame.kind is frames.FrameKind.LOST
         if frame.seq == expected and frame.previous != chain and not is_lost:
-            raise frames.BrokenChain(f"frame {frame.seq} does not follow what the centre has")
+            detail = f"frame {frame.seq} does not follow what the centre has"
+            if parcel is not new[0]:
+                raise frames.BrokenChain(detail)
+            raise Refused(Need.EPOCH, expected, detail, cursor.moved)
         expected, chain = frame.upto + 1, frames.next_hash(frame, parcel.data)
     return new
 
@@ -215,22 +223,28 @@ async def _move(
     cursor: Cursor,
     new: Sequence[Parcel],
     duplicates: int,
-) -> None:
+) -> int:
+    """Write down where the centre stands now; when it got there, µs since 1970 UTC."""
     batches = [parcel.batch for parcel in new if parcel.batch is not None]
     newest = max((parcel.frame.last for parcel in new if parcel.batch is not None), default=None)
-    await connection.execute(
+    found = await connection.execute(
         "UPDATE sync_cursor SET watermark = %s, hash = %s, readings = readings + %s,"
-        " duplicates = duplicates + %s, newest = greatest(newest, %s), moved_at = now()"
-        " WHERE gateway = %s AND epoch = %s AND stream = %s",
+        " duplicates = duplicates + %s, newest = greatest(newest, %s),"
+        " moved_at = CASE WHEN %s THEN now() ELSE moved_at END"
+        " WHERE gateway = %s AND epoch = %s AND stream = %s"
+        " RETURNING (extract(epoch FROM moved_at) * 1000000)::int8",
         (
             cursor.watermark,
             cursor.hash,
             sum(map(len, batches)),
             duplicates,
             aware(newest) if newest is not None else None,
+            bool(new),
             *place,
         ),
     )
+    (moved,) = await found.fetchone() or (0,)
+    return moved or 0
 
 
 async def _series(connection: Connection, gateway: UUID, epoch: UUID) -> NDArray[np.int64]:

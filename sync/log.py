@@ -6,9 +6,8 @@ number that it covers, so a notice of loss stands where the frames that it repla
 """
 
 import contextlib
-import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -19,6 +18,7 @@ import msgspec
 from hub import CatalogueEntry, GapCause, ReadingBatch, Record, Stream
 
 from . import frames
+from .room import Room
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS buffer (epoch BLOB NOT NULL, created INTEGER NOT NULL);
@@ -33,8 +33,6 @@ CREATE TABLE IF NOT EXISTS frame (
     last INTEGER NOT NULL, count INTEGER NOT NULL, stored INTEGER NOT NULL, hash BLOB NOT NULL,
     bytes BLOB NOT NULL, PRIMARY KEY (stream, seq));
 """
-PAGE = 4_096
-RESERVE = 256 << 10
 QUICK_CHECK = 32 << 20
 Payload = ReadingBatch | Sequence[Record]
 
@@ -78,7 +76,6 @@ class Log:
         """Open or create. check: read all of the file even if it is large."""
         self.path = path
         self._check = check
-        self._reserve = path.with_name(path.name + ".reserve")
         self.attempt: dict[Stream, Tail] = {}
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         try:
@@ -90,11 +87,7 @@ class Log:
     def _prepare(self, now: int) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        # the write-ahead log must fit into the reserve when a small disk fills up
-        pages = max(16, min(1_000, shutil.disk_usage(self.path.parent).total // (16 * PAGE)))
-        self._ahead = pages * PAGE
-        self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
-        self._db.execute(f"PRAGMA journal_size_limit = {self._ahead}")
+        self.room = Room(self.path, self._db)
         if self._check or self.path.stat().st_size <= QUICK_CHECK:
             (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
@@ -112,7 +105,7 @@ class Log:
                     "INSERT OR IGNORE INTO stream VALUES (?, 0, ?, 0, 0, 0, 0, 0)", (stream, begin)
                 )
         self.tails = {stream: self._read_tail(stream) for stream in Stream}
-        self.keep_reserve()
+        self.room.hold_back()
 
     def _read_tail(self, stream: Stream) -> Tail:
         row = self._db.execute(
@@ -354,26 +347,44 @@ class Log:
         ).fetchone()
         return frames.decode(data).previous
 
-    def free_reserve(self) -> None:
-        """Use the space that was kept for deleting on a full disk, and grow no more."""
-        self._reserve.unlink(missing_ok=True)
-        (pages,) = self._db.execute("PRAGMA page_count").fetchone()
-        self._db.execute(f"PRAGMA max_page_count = {pages}")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def renew(self, since: int, before: Mapping[Stream, int], now: int) -> tuple[int, int]:
+        """Begin a new epoch with the unsent frames behind `before` and those stored after `since`.
 
-    def keep_reserve(self) -> bool:
-        """Without free space SQLite cannot even delete; so some is held back. False: none left.
-
-        The database may then grow as far as the write-ahead log still has room beside it.
+        (frames that go along, unsent frames that do not)
         """
-        try:
-            if not self._reserve.exists() or self._reserve.stat().st_size < RESERVE:
-                self._reserve.write_bytes(b"\0" * RESERVE)
-        except OSError:
-            with contextlib.suppress(OSError):
-                self._reserve.unlink(missing_ok=True)
-            return False
-        room = self.path.stat().st_size + shutil.disk_usage(self.path.parent).free
-        pages = max(64, (room - 3 * self._ahead) // PAGE)
-        self._db.execute(f"PRAGMA max_page_count = {min(pages, 1 << 31)}")
-        return True
+        epoch, kept, left = uuid4(), 0, 0
+        tails = {stream: Tail(0, frames.genesis(epoch, stream)) for stream in Stream}
+        with self._transaction():
+            self._db.execute("UPDATE buffer SET epoch = ?, created = ?", (epoch.bytes, now))
+            for stream in Stream:
+                rows = self._db.execute(
+                    "SELECT seq, stored FROM frame WHERE stream = ? ORDER BY seq", (stream,)
+                ).fetchall()
+                for seq, stored in rows:
+                    (data,) = self._db.execute(
+                        "DELETE FROM frame WHERE stream = ? AND seq = ? RETURNING bytes",
+                        (stream, seq),
+                    ).fetchone()
+                    if seq <= self.tails[stream].acknowledged:
+                        continue
+                    is_new = seq > before.get(stream, 0) or stored > since
+                    payload = _payload(data) if is_new else None
+                    if payload is None:
+                        left += 1
+                        continue
+                    tails[stream] = self._append(stream, tails[stream], payload, now)
+                    kept += 1
+                self._save(stream, tails[stream])
+        self.epoch, self.tails, self.attempt = epoch, tails, {}
+        return kept, left
+
+
+def _payload(data: bytes) -> Payload | None:
+    """What a frame says, None if it is damaged or only a notice of loss."""
+    try:
+        frame = frames.decode(data)
+        if frame.kind is frames.FrameKind.READINGS:
+            return frames.readings(frame)
+        return frames.records(frame)
+    except frames.FrameError:
+        return None

@@ -129,11 +129,18 @@ class Uplink:
                 await self._obey(stream, error)
             else:
                 self._arrived()
-                self.delivered += waiting.readings
-                self._sent[stream] = receipt.watermark
-                self._buffer.acknowledge(stream, receipt.watermark)
+                await self._believe(stream, waiting, receipt)
             return True
         return False
+
+    async def _believe(self, stream: Stream, waiting: Waiting, receipt: Receipt) -> None:
+        """Take the centre's word, unless what it has is not what is written here."""
+        if receipt.hash and await self._buffer.contradicts(stream, receipt.watermark, receipt.hash):
+            await self._buffer.renew(receipt.moved)
+            return
+        self.delivered += waiting.readings
+        self._sent[stream] = receipt.watermark
+        self._buffer.acknowledge(stream, receipt.watermark)
 
     async def _waiting(self, stream: Stream) -> Waiting | None:
         """The next frames; where older ones are gone, a notice of that first."""
@@ -166,6 +173,8 @@ class Uplink:
             case Need.CATALOGUE:
                 await self._buffer.republish()
                 await self._buffer.flush()
+            case Need.EPOCH:
+                await self._buffer.renew(error.refusal.moved)
             case Need.NOTHING:
                 await self._complain(error)
         await asyncio.sleep(FIRST_DELAY)  # so that two who disagree do not shout

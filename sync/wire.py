@@ -1,8 +1,8 @@
 """What uplink and ingest say to each other; one request carries consecutive frames.
 
 POST /api/v1/sync/{stream}, body: msgpack of `Upload`, answer: JSON. 200 `Receipt`; 409 `Refusal`
-(send from `expected`, or the catalogue first); 401 and 403: the key is wrong or switched off;
-422 `Refusal`: the frames can never be taken; 429 and 503: later.
+(send from `expected`, or the catalogue first, or in a new epoch); 401 and 403: the key is wrong or
+switched off; 422 `Refusal`: the frames can never be taken; 429 and 503: later.
 """
 
 import enum
@@ -24,10 +24,15 @@ class Upload(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class Receipt(Struct, frozen=True):
-    """watermark: all up to here is stored. duplicates: frames that were here before."""
+    """watermark: all up to here is stored. duplicates: frames that were here before.
+
+    hash: of the frame at the watermark. moved: µs since 1970 UTC, when the watermark got there.
+    """
 
     watermark: int
     duplicates: int = 0
+    hash: bytes = b""
+    moved: int = 0
 
 
 class Need(enum.StrEnum):
@@ -35,13 +40,15 @@ class Need(enum.StrEnum):
 
     REWIND = "rewind"
     CATALOGUE = "catalogue"
+    EPOCH = "epoch"  # the centre has other frames of these numbers: the buffer is an older copy
     NOTHING = "nothing"
 
 
 class Refusal(Struct, frozen=True):
-    """expected: the sequence number that the centre waits for."""
+    """expected: the sequence number that the centre waits for. moved: as in `Receipt`."""
 
     need: Need
     expected: int = 0
+    moved: int = 0
     code: str = ""
     detail: str = ""

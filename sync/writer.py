@@ -70,6 +70,7 @@ class Writer(threading.Thread):
         self._next_try = 0.0
         self._trouble = ""
         self._began = self._check = False
+        self._first_tails: dict[Stream, int] = {}
         self.generation = 0
         self.status = JournalStatus(
             healthy=False, depth=0, bytes=0, oldest_unsent=None, committed=0, acknowledged=0,
@@ -208,7 +209,7 @@ class Writer(threading.Thread):
             return False
         now = self._clock()
         try:
-            self._log.free_reserve()
+            self._log.room.free()
             if self._log.trim(now, 0):
                 return True
             lost = self._log.sacrifice(MAKE_ROOM, now, GapCause.DISK_FULL)
@@ -242,7 +243,7 @@ class Writer(threading.Thread):
         if not self._trouble or self._log is None or time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + RETRY
-        if self._log.keep_reserve():
+        if self._log.room.hold_back():
             _logger.info("buffer can be written again", path=str(self._path))
             self._note("buffer.healed", f"was not writable: {self._trouble}", "info")
             self._trouble, self._inbox.cause = "", GapCause.OVERLOAD
@@ -253,6 +254,24 @@ class Writer(threading.Thread):
         if self._log is not None:
             self._log.condemn(stream, seq, self._clock())
             self._note("buffer.corrupt", f"{stream} frame {seq} of {self._path} is damaged")
+
+    def renew(self, since: int) -> None:
+        """Only in this thread: the file is an older copy of what the centre has seen already.
+
+        Frames of this run are new for certain, those of earlier ones by the time of their commit.
+        """
+        if self._log is None:
+            return
+        with self._lock:
+            self._acknowledged.clear()
+        kept, left = self._log.renew(since, self._first_tails, self._clock())
+        message = (
+            f"{self._path} is an older copy of what the centre has: a new epoch begins with"
+            f" {kept} unsent frames; {left} from before {since} us were sent in the old one"
+        )
+        _logger.error("buffer is an older copy", path=str(self._path), kept=kept, left=left)
+        self._note("buffer.restored", message)
+        self._refresh(self._log)
 
     def distrust(self) -> None:
         """Only in this thread: a reader met damage; look at the whole file."""
@@ -293,6 +312,8 @@ class Writer(threading.Thread):
                 at=now, device="", cause=GapCause.GATEWAY_DOWN, since=min(newest, now), until=now
             )
             self._inbox.put(Stream.EVENTS, gap)
+        if not self._began:
+            self._first_tails = {stream: tail.seq for stream, tail in log.tails.items()}
         self._began = True
         return log
 

@@ -79,6 +79,7 @@ class Broker:
         self._inbox: asyncio.Queue[Received] = asyncio.Queue(config.backlog)
         self._stations: dict[str, str] = {}
         self._trouble: set[str] = set()
+        self.state: dict[str, bytes] = {}
         self.way = AcrelWay(
             self._publish,
             lambda: self._session is not None,

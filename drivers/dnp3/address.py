@@ -1,4 +1,4 @@
-"""How a point is named in a configuration: `ai:0 bi:4 dbi:2 ao:1 bo:2 ctr:0 fctr:0 os:0`."""
+"""How a point is named in a configuration: `ai:0 bi:4 dbi:2 ao:1 bo:2 boc:2 ctr:0 os:0`."""
 
 import re
 from typing import Annotated
@@ -10,7 +10,7 @@ from hub import ConfigError, PointSpec
 from .codec.commands import AnalogOutput, Control, ControlCode, Crob
 from .codec.objects import PointType
 
-_ADDRESS = re.compile(r"(bi|dbi|bo|ctr|fctr|ai|fai|ao|os):(\d{1,5})")
+_ADDRESS = re.compile(r"(bi|dbi|bo|boc|ctr|fctr|ai|fai|ao|aoc|os):(\d{1,5})")
 _ANALOG = {"int32": 1, "int16": 2, "float32": 3, "float64": 4, "": 3} | {
     f"g41v{number}": number for number in range(1, 5)
 }

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -219,6 +220,38 @@ def clock(
         async with field.connected(config, layers, _show) as peer:
             await field.clock(peer, lan=lan)
         typer.echo("the time was written")
+
+    _finish(work())
+
+
+@dnp3.command()
+def freeze(
+    target: Target,
+    points: Annotated[str, typer.Argument(metavar="POINTS", help="ctr, ai, or some: ctr:0-3")],
+    clear: Annotated[bool, typer.Option(help="Set counters to zero with it.")] = False,
+    at: Annotated[
+        datetime | None, typer.Option(help="When, UTC, by the outstation's clock; else now.")
+    ] = None,
+    every: Annotated[
+        float, typer.Option(min=0, help="Seconds to the next and all that follow.")
+    ] = 0.0,
+    cancel: Annotated[bool, typer.Option(help="End what --every or --at ordered.")] = False,
+    address: Address = 10,
+    master: Master = 1,
+    timeout: Timeout = 5.0,
+    baud: Baud = 9600,
+    trace: Trace = "",
+) -> None:
+    """Freeze counters or analog inputs: now, at a time, again and again."""
+    from drivers.dnp3 import field
+
+    config, layers = _channel(target, address, master, timeout, baud), _layers(trace)
+
+    async def work() -> None:
+        wanted = field.freezing(points, at, every, clear=clear, cancel=cancel)
+        async with field.connected(config, layers, _show) as peer:
+            await wanted(peer)
+        typer.echo(f"{points}: {'no more freezing' if cancel else 'accepted'}")
 
     _finish(work())
 

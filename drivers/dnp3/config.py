@@ -76,7 +76,7 @@ class Dnp3Tcp(_Dnp3, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=
 
 
 class Dnp3Listen(_Dnp3, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="dnp3-listen"):
-    """The outstation connects to us. connect_timeout: how long we wait for it each time."""
+    """The outstations connect to us. connect_timeout: how long we wait for the first each time."""
 
     host: str = "0.0.0.0"  # noqa: S104 - a firewall says who may call
     port: Port = 20000
@@ -104,3 +104,37 @@ class Dnp3Serial(_Dnp3, frozen=True, kw_only=True, forbid_unknown_fields=True, t
 
 
 Dnp3Config = Dnp3Tcp | Dnp3Listen | Dnp3Udp | Dnp3Serial
+
+
+class ShownPoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """point: `device.point` of this gateway. address: what the centre sees it as, `ai:0`.
+
+    event_class: 1…3, 0 for none. deadband: in engineering units.
+    """
+
+    point: str
+    address: str
+    event_class: Annotated[int, Meta(ge=0, le=3)] = 1
+    deadband: Annotated[float, Meta(ge=0)] = 0.0
+
+
+class Slave(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One outstation. master: the only link address that may talk to it.
+
+    command_expires: seconds after which a command of the centre is not executed any more.
+    """
+
+    points: tuple[ShownPoint, ...]
+    host: str = "127.0.0.1"
+    port: Port = 20000
+    tls: Tls | None = None
+    address: LinkAddress = 10
+    master: LinkAddress = 1
+    unsolicited: bool = True
+    command_expires: Seconds = 10.0
+
+
+class Dnp3Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """outstations: which points of this gateway control centres see, and where they connect."""
+
+    outstations: tuple[Slave, ...] = ()

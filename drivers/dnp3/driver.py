@@ -7,19 +7,33 @@ from contextlib import asynccontextmanager
 from ssl import SSLContext
 from typing import Any, ClassVar
 
-from hub import Can, DeviceConfig, Driver, LinkError, Point, PointSpec, Session
+from hub import Can, DeviceConfig, Driver, Explainer, LinkError, Point, PointSpec, Session
 
 from .address import Dnp3Point, parse
+from .codec.objects import STATIC_GROUP
 from .config import Dnp3Config, Dnp3Listen, Dnp3Serial, Dnp3Tcp, Dnp3Udp, Tls
+
+_STRANGERS = 4  # connections beside two for each outstation
 
 
 class Dnp3Driver(Driver[Dnp3Config]):
     config_type: ClassVar[Any] = Dnp3Config
+    layers = ("link", "transport", "application", "objects")
     can = Can.READ | Can.EVENTS | Can.BROWSE | Can.OPERATE | Can.SELECT | Can.SET_CLOCK
 
     @classmethod
     def address(cls, spec: PointSpec, device: DeviceConfig) -> Dnp3Point:
         return parse(spec)
+
+    @classmethod
+    def polls(cls, address: Dnp3Point) -> bool:
+        return address.type in STATIC_GROUP
+
+    @classmethod
+    def explainer(cls, layers: frozenset[str]) -> Explainer:
+        from . import trace  # noqa: PLC0415 - only when somebody watches
+
+        return trace.Explainer(layers)
 
     @classmethod
     def check(cls, config: Dnp3Config, points: Sequence[Point]) -> list[str]:
@@ -80,23 +94,20 @@ def _client(tls: Tls | None) -> SSLContext | None:
 
 
 async def _accepted(config: Dnp3Listen) -> Any:
-    """The first outstation that connects; later ones are refused until it is gone."""
-    from .lines import StreamLine, listen_tcp, server_tls  # noqa: PLC0415
-
-    came: asyncio.Future[StreamLine] = asyncio.get_running_loop().create_future()
-
-    def opened(line: StreamLine) -> None:
-        if came.done():
-            line.close()
-        else:
-            came.set_result(line)
+    """A listening line to which the first outstation has connected."""
+    from .lines import server_tls  # noqa: PLC0415
+    from .listening import ListeningLine  # noqa: PLC0415
 
     tls = server_tls(config.tls.ca, config.tls.certificate, config.tls.key) if config.tls else None
-    server = await listen_tcp(config.host, config.port, opened, tls)
+    line = ListeningLine(f"{config.host}:{config.port}", 2 * len(config.devices) + _STRANGERS)
     try:
+        await line.listen(config.host, config.port, tls)
         async with asyncio.timeout(config.connect_timeout):
-            return await came
+            await line.came.wait()
     except TimeoutError:
-        raise LinkError(f"no outstation connected to {config.host}:{config.port}") from None
-    finally:
-        server.close()
+        line.close()
+        raise LinkError(f"no outstation connected to {line.name}") from None
+    except BaseException:
+        line.close()
+        raise
+    return line

@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
@@ -11,13 +12,13 @@ from hub import ProtocolError
 
 from .codec.app import Function, Iin
 from .codec.commands import AnalogOutput, CommandStatus, Control, ControlCode, Crob
-from .codec.objects import PointType
+from .codec.objects import STATIC_GROUP, PointType
 from .codec.values import ONLINE
 from .config import Dnp3Config
 from .driver import line_of
 from .master import Association, MasterChannel, Measurements, Refused, Report, Strings, operations
 from .sniff import iso
-from .trace import explain
+from .trace import Explainer
 
 CODES = {
     "on": ControlCode.LATCH_ON,
@@ -49,8 +50,10 @@ async def connected(
 ) -> AsyncIterator[Association]:
     """An association with the only device of `config`; decoded layers go to `show`."""
 
+    explain = Explainer(layers)
+
     def wire(sent: bool, data: bytes) -> None:
-        for text in explain(data, layers):
+        for text in explain(sent, data):
             show(f"{'→' if sent else '←'} {text}")
 
     async with line_of(config) as line:
@@ -85,7 +88,7 @@ def rows(reports: list[Report]) -> list[dict[str, Any]]:
 
 
 def _measured(report: Measurements) -> list[dict[str, Any]]:
-    cols = report.columns
+    cols, command = report.columns, report.point not in STATIC_GROUP
     values = cols.value.tolist() if cols.value is not None else [None] * len(cols)
     flags = cols.flags.tolist() if cols.flags is not None else [None] * len(cols)
     times = cols.time.tolist() if cols.time is not None else [None] * len(cols)
@@ -94,7 +97,7 @@ def _measured(report: Measurements) -> list[dict[str, Any]]:
             "address": f"{report.point}:{index}",
             "value": value,
             "flags": flag,
-            "online": flag is None or bool(flag & ONLINE),
+            "online": command or flag is None or bool(flag & ONLINE),
             "time": None if time_ is None else iso(time_),
             "event": report.is_event,
         }
@@ -175,6 +178,30 @@ def control(address: str, value: str, pulse: int, count: int, kind: str) -> tupl
 async def operate(peer: Association, wanted: tuple[int, Control], *, direct: bool) -> CommandStatus:
     work = operations.direct_operate if direct else operations.select_operate
     return (await work(peer, [wanted]))[0]
+
+
+def freezing(
+    points: str, at: datetime | None, every: float, *, clear: bool, cancel: bool
+) -> Callable[[Association], Awaitable[None]]:
+    """The freeze of `ctr`, `ai` or `ctr:0-3`; ValueError that names what is wrong."""
+    kind, _, some = points.partition(":")
+    if kind not in {"ctr", "ai"}:
+        raise ValueError(f"{points!r} is neither counters (ctr) nor analog inputs (ai)")
+    point = PointType(kind)
+    start, stop = spans([points])[0][1:] if some else (None, None)
+    if cancel:
+        when, interval = operations.NEVER, 0
+    else:
+        when = 0 if at is None else round(at.replace(tzinfo=UTC).timestamp() * 1000)
+        interval = round(every * 1000)
+    timed = cancel or at is not None or every > 0
+    if timed and clear:
+        raise ValueError("only a freeze that is done now can clear")
+    if timed:
+        return lambda peer: operations.freeze_at(
+            peer, when, interval, point, start=start, stop=stop
+        )
+    return lambda peer: operations.freeze(peer, point, clear=clear, start=start, stop=stop)
 
 
 async def clock(peer: Association, *, lan: bool) -> None:

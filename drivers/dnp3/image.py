@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hub import GOOD, Cause, Point, ReadingBatch
 
-from .codec.objects import PointType
+from .codec.objects import STATIC_GROUP, PointType
 from .master import Measurements, Report, Strings
 from .quality import qualities, stamp
 
@@ -42,7 +42,7 @@ class Image:
 
     def _measured(self, report: Measurements, now: int, cause: Cause) -> ReadingBatch | None:
         cols, table = report.columns, self._ids.get(report.point)
-        if table is None or cols.value is None or report.command:
+        if table is None or cols.value is None:
             return None
         inside = cols.index < len(table)
         ids = np.where(inside, table[np.where(inside, cols.index, 0)], _ABSENT)
@@ -96,9 +96,14 @@ def join(parts: Sequence[ReadingBatch], cause: Cause) -> ReadingBatch:
 
 
 def spans(points: Sequence[Point], gap: int) -> list[tuple[PointType, int, int]]:
-    """Ranges that cover these points; indexes up to `gap` apart share one."""
+    """Ranges that cover these points; indexes up to `gap` apart share one.
+
+    Points that only come as events are in none.
+    """
     wanted: dict[PointType, list[int]] = {}
     for point in points:
+        if point.address.type not in STATIC_GROUP:
+            continue
         wanted.setdefault(point.address.type, []).append(point.address.index)
     out: list[tuple[PointType, int, int]] = []
     for kind, found in wanted.items():

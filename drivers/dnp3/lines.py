@@ -20,7 +20,7 @@ Taker = Callable[[bytes], None]
 class Line:
     """An open line. `closed` ends when it does, with the reason or None.
 
-    name: of the other end. on_data: set it before the event loop runs again.
+    name: of the other end. on_data, on_fault: set them before the event loop runs again.
     """
 
     def __init__(self) -> None:
@@ -28,6 +28,7 @@ class Line:
             asyncio.get_running_loop().create_future()
         )
         self.on_data: Taker = lambda _: None
+        self.on_fault: Callable[[str], None] = lambda _: None
         self.name = ""
 
     @property
@@ -38,6 +39,13 @@ class Line:
     def has_peer(self) -> bool:
         """Whether there is somebody to write to."""
         return self.is_open
+
+    def reaches(self, dest: int) -> bool:
+        """Whether a station with this link address may be at the other end."""
+        return True
+
+    def silent(self, dest: int) -> None:
+        """The station did not answer: it may be elsewhere by now."""
 
     def write(self, data: bytes) -> None:
         """Send at once; LinkError when the line is closed."""

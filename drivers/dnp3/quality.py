@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from hub import Flag, Stamp, Validity, quality
 
+from .codec.commands import CommandStatus
 from .codec.objects import PointType
 from .codec.values import (
     CHATTER,
@@ -23,6 +24,8 @@ from .codec.values import (
 Qualities = NDArray[np.uint16]
 
 _COUNTERS = frozenset({PointType.CTR, PointType.FCTR})
+_COMMANDS = frozenset({PointType.BOC, PointType.AOC})
+_STATUS = 0x7F
 _ANALOGS = frozenset({PointType.AI, PointType.FAI, PointType.AO})
 
 
@@ -32,7 +35,13 @@ def _words(point: PointType) -> Qualities:
 
 
 def _word(point: PointType, flags: int) -> int:
-    """Offline is invalid; what is online but doubtful is questionable, and says why."""
+    """Offline is invalid; what is online but doubtful is questionable, and says why.
+
+    Of a command the octet is its status: one that was refused is questionable.
+    """
+    if point in _COMMANDS:
+        refused = flags & _STATUS != CommandStatus.SUCCESS
+        return quality(Validity.QUESTIONABLE if refused else Validity.GOOD)
     marks = Flag.NONE
     if flags & RESTART:
         marks |= Flag.RESTART

@@ -1,34 +1,75 @@
 """Octets of the line in words, layer by layer, for whoever watches it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from hub import ProtocolError
 
 from .codec.app import Fragment
 from .codec.link import Frame, FrameParser, Primary, Secondary
-from .codec.transport import FIN, FIR, SEQUENCE
+from .codec.transport import FIN, FIR, SEQUENCE, Reassembler
 from .sniff import describe, function_name
 
 LAYERS = ("octets", "link", "transport", "application", "objects")
+_LONGEST, _MOST_PAIRS = 1 << 16, 256
 
 
-def explain(data: bytes, layers: frozenset[str]) -> Iterator[str]:
-    """One line for each thing seen. Fragments of several segments are shown with their first."""
-    if not layers:
-        return
-    if "octets" in layers:
-        yield data.hex(" ")
-    for frame in FrameParser().feed(data):
-        if "link" in layers:
-            yield _link(frame)
+class Explainer:
+    """Tells line by line what octets say; frames and fragments may come in pieces.
+
+    layers: those of `LAYERS` that are told of; what is wrong is told with any of them.
+    """
+
+    def __init__(self, layers: frozenset[str]) -> None:
+        self._layers, self._lines = layers, list[str]()
+        self._ways = {sent: _Way(self._fault) for sent in (True, False)}
+
+    def __call__(self, sent: bool, data: bytes) -> list[str]:
+        """The lines of these octets. Of a fragment the line stands where its last octet came."""
+        if not self._layers:
+            return []
+        self._lines = lines = []
+        if "octets" in self._layers:
+            lines.append(data.hex(" "))
+        way = self._ways[sent]
+        for frame in way.parser.feed(data):
+            self._frame(frame, way)
+        return lines
+
+    def _fault(self, text: str) -> None:
+        self._lines.append(f"! {text}")
+
+    def _frame(self, frame: Frame, way: "_Way") -> None:
+        if "link" in self._layers:
+            self._lines.append(_link(frame))
         if not frame.is_primary or not frame.data:
-            continue
-        head = frame.data[0]
-        if "transport" in layers:
+            return
+        if "transport" in self._layers:
+            head = frame.data[0]
             marks = [name for name, bit in (("FIR", FIR), ("FIN", FIN)) if head & bit]
-            yield f"transport {head & SEQUENCE} {' '.join(marks)} {len(frame.data) - 1} octets"
-        if head & FIR and layers & {"application", "objects"}:
-            yield from _application(frame.data[1:], layers, whole=bool(head & FIN))
+            size = len(frame.data) - 1
+            self._lines.append(f"transport {head & SEQUENCE} {' '.join(marks)} {size} octets")
+        if self._layers & {"application", "objects"}:
+            fragment = way.assemble(frame)
+            if fragment is not None:
+                self._lines += _application(fragment, self._layers)
+
+
+class _Way:
+    """One direction of a line: its frames, and the unfinished fragment of each pair of stations."""
+
+    def __init__(self, on_fault: Callable[[str], None]) -> None:
+        self.parser = FrameParser(on_fault)
+        self._fault = on_fault
+        self._partial: dict[tuple[int, int], Reassembler] = {}
+
+    def assemble(self, frame: Frame) -> bytes | None:
+        key = frame.source, frame.dest
+        partial = self._partial.get(key)
+        if partial is None:
+            while len(self._partial) >= _MOST_PAIRS:
+                self._partial.pop(next(iter(self._partial)))
+            partial = self._partial[key] = Reassembler(_LONGEST, self._fault)
+        return partial.feed(frame.data)
 
 
 def _link(frame: Frame) -> str:
@@ -38,7 +79,7 @@ def _link(frame: Frame) -> str:
     return f"link {frame.source} → {frame.dest} {name} {len(frame.data)} octets"
 
 
-def _application(data: bytes, layers: frozenset[str], *, whole: bool) -> Iterator[str]:
+def _application(data: bytes, layers: frozenset[str]) -> Iterator[str]:
     try:
         fragment = Fragment.parse(data)
     except ProtocolError as error:
@@ -65,5 +106,5 @@ def _application(data: bytes, layers: frozenset[str], *, whole: bool) -> Iterato
             fields = {key: value for key, value in item.items() if value is not None}
             group, number = fields.pop("group"), fields.pop("variation")
             yield f"  g{group}v{number} " + " ".join(f"{k}={v}" for k, v in fields.items())
-        if fault and whole:
+        if fault:
             yield f"  ! {fault}"

@@ -2,6 +2,7 @@
 
 import enum
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -84,6 +85,7 @@ class Address(Struct, frozen=True, kw_only=True):
         return f"{self.table}:{self.start}.{self.bit}{last}"
 
 
+_one = lru_cache(maxsize=16_384)(Address)  # meters of a make share theirs
 _NOTATION = re.compile(
     r"(?P<table>co|di|hr|ir):(?P<start>\d{1,5})(?:\.(?P<low>\d+)(?:-(?P<high>\d+))?)?"
 )
@@ -116,7 +118,7 @@ def _parse(spec: PointSpec, base: int) -> Address:
         raise ValueError("scale is 0")
     if spec.word_order == "little" and chars:
         raise ValueError("a string has no word_order")
-    return Address(
+    return _one(
         table=table,
         start=start,
         count=count,

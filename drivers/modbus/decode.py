@@ -44,6 +44,7 @@ class Decoder:
         self.points = len(addresses)
         self.sizes = [read_size(block.table, block.count) for block in blocks]
         self.rows = [np.array(block.rows, np.intp) for block in blocks]
+        self._values = np.full(self.points, np.nan)
         self._qualities = np.full(self.points, INVALID, np.uint16)
         for rows in self.rows:
             self._qualities[rows] = GOOD
@@ -65,7 +66,7 @@ class Decoder:
         block are NaN and INVALID.
         """
         data = np.frombuffer(b"".join(parts), np.uint8)
-        values = np.full(self.points, np.nan)
+        values = self._values.copy()
         qualities = self._qualities.copy()
         for step in self._steps:
             step(data, values, qualities)
@@ -111,7 +112,7 @@ def _step(name: str, members: list[tuple[int, Address, list[int]]]) -> _Apply:
 
 def _numbers(rows: NDArray[np.intp], index: NDArray[np.intp], view: np.dtype[np.generic]) -> _Apply:
     def narrow(data: Bytes, values: Values, qualities: Qualities) -> None:
-        values[rows] = data[index].view(view)[:, 0]
+        values[rows] = data.take(index).view(view)[:, 0]
 
     def wide(data: Bytes, values: Values, qualities: Qualities) -> None:
         values[rows] = found = data[index].view(view)[:, 0].astype(np.float64)

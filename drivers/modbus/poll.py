@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from drivers.modbus import pdu
+from drivers.modbus.address import Address
 from drivers.modbus.decode import Decoder, Qualities, Values
 from drivers.modbus.plan import Block, Item, Limits, blocks, items
 from hub import LOST, Cause, Point, ReadingBatch
@@ -51,9 +53,15 @@ class Request:
 class Layout:
     """Requests in order and the decoder made for them."""
 
-    def __init__(self, points: Sequence[Point], parts: Sequence[Block]) -> None:
+    def __init__(self, addresses: Sequence[Address], parts: Sequence[Block]) -> None:
         self.requests = [Request.of(part) for part in parts]
-        self.decoder = Decoder([point.address for point in points], parts)
+        self.decoder = Decoder(addresses, parts)
+
+
+@lru_cache(maxsize=64)
+def layout_of(addresses: tuple[Address, ...], limits: Limits) -> Layout:
+    """All that is asked for; one for all meters of a make."""
+    return Layout(addresses, blocks(items(addresses), limits))
 
 
 class Poll:
@@ -69,22 +77,22 @@ class Poll:
         self.relearn_at = 0.0
         self.troubled = False
         self._mute: Counter[Block] = Counter()
-        self._stretches = items([point.address for point in points])
+        self.addresses: tuple[Address, ...] = tuple(point.address for point in points)
         self._limits = limits
-        self.layout = Layout(points, blocks(self._stretches, limits))
+        self.layout = layout_of(self.addresses, limits)
 
     def forget(self) -> None:
         """Ask for everything again at the next poll."""
         if self.relearn_at:
             self.refused, self.relearn_at = {}, 0.0
-            self.layout = Layout(self.points, blocks(self._stretches, self._limits))
+            self.layout = layout_of(self.addresses, self._limits)
 
     def learn(self, parts: Sequence[Block], guilty: Mapping[Item, int], relearn_at: float) -> None:
         """From now on read only `parts`; the rows of `guilty` items are refused."""
         for item, code in guilty.items():
             self.refused.update(dict.fromkeys(item.rows, code))
         self.relearn_at = self.relearn_at or relearn_at
-        self.layout = Layout(self.points, parts)
+        self.layout = Layout(self.addresses, parts)
 
     def note_clean(self) -> None:
         """All blocks gave values."""

@@ -165,7 +165,7 @@ class ModbusSession(Session):
             following += again if whole else rejoin(again, list(bad))
         wait = RELEARN if following else RELEARN_MUTE
         poll.learn(following, guilty, time.monotonic() + wait)
-        return Layout(poll.points, [b for b, _ in parts]), [a for _, a in parts]
+        return Layout(poll.addresses, [b for b, _ in parts]), [a for _, a in parts]
 
     async def _split(
         self,

@@ -9,6 +9,7 @@ from .key import Key
 from .meters import Inflow, MeterDirectory, MeterOrders
 from .orders import Orders
 from .signals import Signals
+from .site import Site
 from .telemetry import News, PointDirectory, ReadingStore
 from .vault import Vault
 
@@ -25,6 +26,7 @@ __all__ = [
     "ORDERS",
     "REPLAYER",
     "SIGNALS",
+    "SITE",
     "STORE",
     "UNIT",
     "VAULT",
@@ -41,6 +43,7 @@ METER_ORDERS = Key[MeterOrders]("orders to meters")
 INFLOW = Key[Inflow]("readings from outside")
 UNIT = Key[UnitOfWork]("unit of work")
 SIGNALS = Key[Signals]("signals")
+SITE = Key[Site]("points of this gateway")
 VAULT = Key[Vault]("vault")
 REPLAYER = Key[Replayer]("replayer of events")
 DSN = Key[str]("address of the database, as the application's role")

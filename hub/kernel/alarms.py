@@ -107,11 +107,11 @@ class Alarms:
 
     def take(self, batch: ReadingBatch) -> None:
         """Look at readings in engineering units."""
-        p = batch.point
         if not len(self._low):
             return
-        outside = (batch.value < self._low[p]) | (batch.value > self._high[p])
-        if outside.any():
+        p = batch.point.astype(np.intp)
+        outside = (batch.value < self._low.take(p)) | (batch.value > self._high.take(p))
+        if np.count_nonzero(outside):
             self._look(batch, outside)
         if self._rated:
             self._rates(batch)

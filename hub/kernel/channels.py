@@ -9,7 +9,7 @@ import msgspec
 
 from config.faults import Fault, Faults, Path, explain, near
 from config.origin import Origin
-from hub.contract.driver import Can, ChannelConfig, DeviceConfig, Driver, Recording
+from hub.contract.driver import ChannelConfig, DeviceConfig, Driver, Recording
 from hub.contract.errors import ConfigError, HubError
 from hub.contract.journal import CatalogueEntry
 from hub.contract.plugin import Plugin
@@ -156,7 +156,6 @@ class _Reader:
             except ConfigError as e:
                 self._fault(place, f"point {key}: {e}")
                 continue
-            polled = Can.READ in driver.can
             self._count += 1
             found.append(
                 Point(
@@ -165,7 +164,7 @@ class _Reader:
                     device=device.name,
                     spec=spec,
                     address=address,
-                    every=(spec.every or device.every) if polled else None,
+                    every=(spec.every or device.every) if driver.polls(address) else None,
                 )
             )
         return found

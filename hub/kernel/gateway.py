@@ -26,6 +26,7 @@ from hub.kernel.devices import Device
 from hub.kernel.keep import Keep
 from hub.kernel.operator import Operator
 from hub.kernel.points import Points
+from hub.kernel.states import States
 from hub.kernel.supervisor import Supervisor
 from hub.kernel.switches import Switches
 from hub.kernel.wire import ChannelLink
@@ -81,6 +82,7 @@ class Gateway:
         self.points = Points(self.clock, self._keep)
         self.commands = Commands(self.points, journal, self._find, guard)
         self.channels: dict[str, Channel] = {}
+        self._states = States(journal)
         self.started = self.clock.now()
 
     def _keep(self, batch: ReadingBatch, stream: Stream) -> None:
@@ -94,7 +96,12 @@ class Gateway:
             self._add(plan)
         self._tell_idle()
         await self._publish()
-        async with Keep.opened(self._data) as self.keep, self._alarming(), self._operating():
+        async with (
+            Keep.opened(self._data) as self.keep,
+            self._states.running(self.keep),
+            self._alarming(),
+            self._operating(),
+        ):
             clock = asyncio.create_task(self._watch_clock(), name="clock")
             for channel in self.channels.values():
                 self._launch(channel)
@@ -179,9 +186,10 @@ class Gateway:
         for device in plan.devices:
             members = [p for p in plan.points if p.device == device]
             self.points.define(members, plan.record(device))
-        link = ChannelLink(plan.config.name, self.clock)
+        name = plan.config.name
+        link = ChannelLink(name, self.clock, self._states.of(name))
         supervisor = self._supervisor(plan, link)
-        self.channels[plan.config.name] = Channel(plan, link, supervisor, plan.config.enabled)
+        self.channels[name] = Channel(plan, link, supervisor, plan.config.enabled)
 
     def _supervisor(self, plan: Plan, link: ChannelLink) -> Supervisor:
         driver = plan.driver(plan.config, plan.points, link)

@@ -125,28 +125,29 @@ class Points:
         batch = self._only_known(batch)
         if not len(batch):
             return batch
-        c, p = self._c, batch.point
+        c, p = self._c, _index(batch.point)
         raw = self._multiplied(batch) if self._any_power else batch.value
-        value = raw * c["scale"][p] + c["offset"][p]
-        value[batch.value == c["absent"][p]] = np.nan
+        value = raw * c["scale"].take(p)
+        value += c["offset"].take(p)
+        value[batch.value == c["absent"].take(p)] = np.nan
         quality = batch.quality
-        bad = ~np.isfinite(value)
-        if bad.any():
+        finite = np.isfinite(value)
+        if np.count_nonzero(finite) < len(p):
+            bad = ~finite
             value[bad] = np.nan
             if batch.text:
                 bad[list(batch.text)] = False
             quality = np.where(bad, (quality & REST) | Validity.INVALID, quality)
-        outside = (value < c["low"][p]) | (value > c["high"][p])
-        if outside.any():
+        outside = (value < c["low"].take(p)) | (value > c["high"].take(p))
+        if np.count_nonzero(outside):
             doubt = np.maximum(quality & VALIDITY_MASK, Validity.QUESTIONABLE)
             marked = (quality & REST) | doubt | Flag.OVERRANGE
             quality = np.where(outside, marked, quality)
         if self.clock.unsure:
             ours = (quality & STAMP_MASK) == Stamp.GATEWAY
             quality = np.where(ours, quality | Stamp.UNSYNCED, quality)
-        ready = ReadingBatch(
-            p, batch.time, value, quality.astype(np.uint16, copy=False), batch.cause, batch.text
-        )
+        quality = quality.astype(np.uint16, copy=False)
+        ready = ReadingBatch(batch.point, batch.time, value, quality, batch.cause, batch.text)
         self._spread(ready)
         return ready
 
@@ -233,8 +234,9 @@ class Points:
         return self._size
 
     def _only_known(self, batch: ReadingBatch) -> ReadingBatch:
-        p = batch.point
-        if len(p) and int(p.max()) < self._size and self._c["known"][p].all():
+        p = _index(batch.point)
+        within = len(p) > 0 and np.maximum.reduce(p) < self._size
+        if within and np.count_nonzero(self._c["known"].take(p)) == len(p):
             return batch
         good = p < self._size
         good[good] = self._c["known"][p[good]]
@@ -254,7 +256,7 @@ class Points:
             subscription.touch(batch.point)
 
     def _remember(self, batch: ReadingBatch) -> None:
-        c, p, t = self._c, batch.point, batch.time
+        c, p, t = self._c, _index(batch.point), batch.time
         if batch.cause is Cause.EVENT:
             held = c["time"][p]
             newer = (t >= held) | (held > self.clock.now() + AHEAD)
@@ -262,7 +264,7 @@ class Points:
             rows = np.flatnonzero(newer)
             rows = rows[np.argsort(t[rows], kind="stable")]
             batch = pick(batch, rows)
-            p, t = batch.point, batch.time
+            p, t = p[rows], batch.time
         c["value"][p], c["time"][p], c["quality"][p] = batch.value, t, batch.quality
         if batch.cause is not Cause.LINK:
             c["seen"][p] = self.clock.monotonic()
@@ -311,6 +313,11 @@ class Points:
             column[: self._size] = self._c[name]
             self._c[name] = column
         self._size = size
+
+
+def _index(ids: Ids) -> NDArray[np.intp]:
+    """numpy gathers and scatters by its own integers in half the time."""
+    return ids.astype(np.intp)
 
 
 def pick(batch: ReadingBatch, rows: NDArray[Any]) -> ReadingBatch:

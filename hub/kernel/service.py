@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.contract.driver import Command
 from hub.contract.plugin import Plugin, Role, hookimpl
+from hub.contract.services import SITE
 from hub.kernel.alarms import ALARMS
 from hub.kernel.app import JOURNAL, Hub, Key
 from hub.kernel.channels import Plan
@@ -17,6 +18,7 @@ from hub.kernel.gateway_metrics import GatewayCollector
 from hub.kernel.metrics import METRICS
 from hub.kernel.operator import OPERATOR
 from hub.kernel.points import POINTS
+from hub.kernel.site import GatewaySite
 
 PLANS = Key[Sequence[Plan]]("channel plans")
 
@@ -46,4 +48,5 @@ async def _running(hub: Hub) -> AsyncIterator[Gateway]:
     async with gateway.running():
         hub.provide(ALARMS, gateway.alarms)
         hub.provide(OPERATOR, gateway.operator)
+        hub.provide(SITE, GatewaySite(gateway))
         yield gateway

@@ -79,11 +79,12 @@ class Supervisor:
         for point in driver.points:
             members.setdefault(point.device, []).append(point)
         self.devices = {n: Device(n, self.config.name, m, points) for n, m in members.items()}
-        top = max((p.id for p in driver.points), default=-1) + 1
-        self._device_of = np.zeros(top, np.int32)
+        ids = [p.id for p in driver.points] or [0]
+        self._first = np.uint32(min(ids))
+        self._device_of = np.zeros(max(ids) - min(ids) + 1, np.int32)
         self._in_order = list(self.devices.values())
         for number, device in enumerate(self._in_order):
-            self._device_of[device.ids] = number
+            self._device_of[device.ids - self._first] = number
 
     async def run(self) -> None:
         """Live until cancelled or FAULTED."""
@@ -216,8 +217,9 @@ class Supervisor:
         if not len(batch):
             return
         self.points.take(batch)
-        known = batch.point < len(self._device_of)
-        owner = self._device_of[batch.point[known]]
+        place = batch.point - self._first  # of foreign points it wraps to a huge number
+        known = place < len(self._device_of)
+        owner = self._device_of[place[known]]
         alive = (batch.quality[known] & Flag.COMM_LOST) == 0
         speaking = np.unique(owner[alive])
         for number in speaking.tolist():

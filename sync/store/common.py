@@ -13,12 +13,13 @@ from psycopg import AsyncConnection, sql
 from psycopg_pool import AsyncConnectionPool
 
 from hub import Aggregate, Bucket, ReadingBatch
+from hub.kernel.bulletin import CHANNEL, Bulletin
 
 from . import aggregates, rollups
 from .columns import newest, pack, unpack
-from .live import CHANNEL, Listener
 
 MINUTE = 60_000_000  # µs
+TOPIC = "readings"
 Connection = AsyncConnection[Any]
 
 LATEST = """
@@ -40,12 +41,12 @@ class Store(ABC):
 
     def __init__(self, pool: AsyncConnectionPool[Any], dsn: str) -> None:
         self._pool, self._dsn = pool, dsn
-        self._listener = Listener(dsn)
+        self._bulletin = Bulletin(dsn)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Store"]:
         """Listen for new readings of other processes."""
-        async with self._listener.running():
+        async with self._bulletin.running():
             yield self
 
     @abstractmethod
@@ -74,7 +75,7 @@ class Store(ABC):
             await cursor.execute(LATEST, _latest_rows(batch))
             minutes = np.unique(batch.time // MINUTE) * MINUTE
             await cursor.execute(rollups.MARK, (gateway, [aware(m) for m in minutes.tolist()]))
-            await cursor.execute(f"NOTIFY {CHANNEL}")
+            await cursor.execute("SELECT pg_notify(%s, %s)", (CHANNEL, TOPIC))
 
     async def latest(self, series: Sequence[int]) -> ReadingBatch:
         """The newest reading of each series that has one."""
@@ -165,22 +166,19 @@ class Store(ABC):
     async def live(self, series: Sequence[int]) -> AsyncIterator[ReadingBatch]:
         """Readings as they are stored, conflated to the newest per series for a slow reader."""
         seen: dict[int, int] | None = None
-        with self._listener.watch() as stored:
-            while True:
-                await stored.wait()
-                stored.clear()
-                batch = await self.latest(series)
-                times = dict(zip(batch.point.tolist(), batch.time.tolist(), strict=True))
-                known = seen
-                if known is not None:
-                    rows = [
-                        row
-                        for row, (point, time) in enumerate(times.items())
-                        if known.get(point) != time
-                    ]
-                    if rows:
-                        yield _pick(batch, rows)
-                seen = times
+        async for _ in self._bulletin.follow(TOPIC):
+            batch = await self.latest(series)
+            times = dict(zip(batch.point.tolist(), batch.time.tolist(), strict=True))
+            known = seen
+            if known is not None:
+                rows = [
+                    row
+                    for row, (point, time) in enumerate(times.items())
+                    if known.get(point) != time
+                ]
+                if rows:
+                    yield _pick(batch, rows)
+            seen = times
 
     async def refresh_rollups(self, now: dt.datetime, *, settle: float = 5.0) -> int:
         """Bring roll-ups up to date with all minutes that are over; how many minutes it were."""

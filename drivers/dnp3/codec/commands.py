@@ -55,6 +55,10 @@ class ControlCode(enum.IntEnum):
     TRIP = 0x81
 
 
+ON = frozenset({ControlCode.PULSE_ON, ControlCode.LATCH_ON, ControlCode.CLOSE})
+OFF = frozenset({ControlCode.PULSE_OFF, ControlCode.LATCH_OFF, ControlCode.TRIP})
+
+
 class Crob(Struct, frozen=True):
     """Control relay output block. on, off: ms."""
 
@@ -66,6 +70,11 @@ class Crob(Struct, frozen=True):
 
     group = 12
     number = 1
+
+    @property
+    def state(self) -> float:
+        """What the output shall become: 1 on or closed, 0 off or tripped."""
+        return float(self.code in ON)
 
     def encode(self, status: int | None = None) -> bytes:
         state = self.status if status is None else status

@@ -15,16 +15,21 @@ from msgspec import Struct
 
 
 class PointType(enum.StrEnum):
-    """The kinds of points of an outstation, named as in an address (`ai:0`)."""
+    """The kinds of points of an outstation, named as in an address (`ai:0`).
+
+    boc, aoc: the commands that a binary or analog output was given.
+    """
 
     BI = "bi"
     DBI = "dbi"
     BO = "bo"
+    BOC = "boc"
     CTR = "ctr"
     FCTR = "fctr"
     AI = "ai"
     FAI = "fai"
     AO = "ao"
+    AOC = "aoc"
     OS = "os"
 
 
@@ -108,7 +113,7 @@ GROUPS: dict[int, Group] = {
             "binary output command event",
             {1: "status", 2: "status t48"},
             Role.COMMAND_EVENT,
-            PointType.BO,
+            PointType.BOC,
         ),
         _group(
             20,
@@ -182,7 +187,9 @@ GROUPS: dict[int, Group] = {
             PointType.AO,
         ),
         _group(42, "analog output event", _ANALOG_EVENT, Role.EVENT, PointType.AO),
-        _group(43, "analog output command event", _COMMAND_EVENT, Role.COMMAND_EVENT, PointType.AO),
+        _group(
+            43, "analog output command event", _COMMAND_EVENT, Role.COMMAND_EVENT, PointType.AOC
+        ),
         _group(
             50,
             "time and date",
@@ -221,6 +228,13 @@ GROUPS: dict[int, Group] = {
             {1: "flags association u32", 2: "flags association u32 t48"},
         ),
     )
+}
+
+STATIC_GROUP = {g.point: g.number for g in GROUPS.values() if g.point and g.role is Role.STATIC}
+EVENT_GROUP = {
+    g.point: g.number
+    for g in GROUPS.values()
+    if g.point and g.role in {Role.EVENT, Role.COMMAND_EVENT}
 }
 
 _FIELDS: dict[str, list[tuple[str, str]]] = {

@@ -16,7 +16,7 @@ CHATTER, STATE = 0x20, 0x80  # binary and double-bit
 ROLLOVER, DISCONTINUITY = 0x20, 0x40  # counters
 OVER_RANGE, REFERENCE_ERR = 0x20, 0x40  # analogs
 
-_BINARY = frozenset({PointType.BI, PointType.BO})
+_BINARY = frozenset({PointType.BI, PointType.BO, PointType.BOC})
 _LIMITS = {
     "i2": (-(2**15), 2**15 - 1),
     "u2": (0, 2**16 - 1),
@@ -177,7 +177,7 @@ def _fit(
     over = (value < low) | (value > high) | lost
     if over.any():
         value = np.clip(np.where(lost, 0.0, value), low, high)
-        if entry.group.point is not None:
+        if entry.has("flags"):
             flags = np.where(over, flags | OVER_RANGE, flags).astype(np.uint8)
     return value.astype(dtype), flags
 

@@ -129,6 +129,8 @@ class Association:
         line = self.channel.line
         if not line.is_open:
             raise lost(line.name, line.closed.result())
+        if not line.reaches(self.address if dest is None else dest):
+            raise NoResponse(f"outstation {self.address} is not connected to {line.name}")
         sequence = self._sequence
         self._sequence = (sequence + 1) & 0x0F
         data = Fragment(Control(sequence), function, objects).encode()
@@ -159,6 +161,7 @@ class Association:
                 pending.progress = lambda: limit.reschedule(loop.time() + within)
                 await pending.done
         except TimeoutError:
+            self.channel.line.silent(self.address)
             raise NoResponse(f"outstation {self.address} does not answer") from None
         finally:
             closed.remove_done_callback(pending_closer)

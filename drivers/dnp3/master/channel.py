@@ -6,17 +6,26 @@ import enum
 import heapq
 import itertools
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from drivers.dnp3.codec.link import BROADCASTS, Frame, FrameParser, Primary, Secondary
 from drivers.dnp3.codec.station import Station
 from drivers.dnp3.lines import Line, lost
 from hub import NoResponse
 
-if TYPE_CHECKING:
-    from .association import Association
-
 Trace = Callable[[bool, bytes], None]
+
+
+class Member(Protocol):
+    """Who deals with one outstation of the line."""
+
+    address: int
+
+    def heard(self) -> None:
+        """A frame of the outstation came."""
+
+    def received(self, data: bytes) -> None:
+        """A fragment of the outstation came."""
 
 
 class Priority(enum.IntEnum):
@@ -89,24 +98,26 @@ class MasterChannel:
         self.turns = Turns()
         self._wire = on_wire or (lambda sent, data: None)
         self._fault = on_fault or (lambda text: None)
-        self._associations: dict[int, Association] = {}
+        self._members: dict[int, Member] = {}
         self._parser = FrameParser(self._fault)
         self._confirmed, self._timeout, self._retries = confirmed, link_timeout, link_retries
         self._status: tuple[int, asyncio.Future[int]] | None = None
         self._station = Station(
             address,
             master=True,
-            accepts=lambda source: source in self._associations,
+            accepts=lambda source: source in self._members,
             limit=max_fragment,
             on_status=self._answered,
             on_fault=self._fault,
         )
         line.on_data = self._received
+        line.on_fault = self._fault
 
-    def add(self, association: "Association") -> None:
-        if association.address in self._associations:
-            raise ValueError(f"two outstations with address {association.address} on one line")
-        self._associations[association.address] = association
+    def add(self, member: Member) -> None:
+        """Hand it what comes of its address from now on."""
+        if member.address in self._members:
+            raise ValueError(f"two outstations with address {member.address} on one line")
+        self._members[member.address] = member
 
     def fault(self, text: str) -> None:
         self._fault(text)
@@ -118,12 +129,12 @@ class MasterChannel:
 
     def _frame(self, frame: Frame) -> None:
         delivery, reply = self._station.take(frame)
-        if frame.source in self._associations and frame.dest == self.address:
-            self._associations[frame.source].heard()
+        if frame.source in self._members and frame.dest == self.address:
+            self._members[frame.source].heard()
         if reply:
             self._write(reply)
-        if delivery is not None and delivery.source in self._associations:
-            self._associations[delivery.source].received(delivery.data)
+        if delivery is not None and delivery.source in self._members:
+            self._members[delivery.source].received(delivery.data)
 
     def _write(self, data: bytes) -> None:
         self._wire(True, data)

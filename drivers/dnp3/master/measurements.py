@@ -22,14 +22,14 @@ class Origin(enum.Enum):
 class Measurements(Struct, frozen=True):
     """Points of one type. columns.time: ms since 1970 UTC, None where the device gave none.
 
-    synchronised: whether these times can be trusted. command: they echo commands, not states.
+    synchronised: whether these times can be trusted. Of a command (boc, aoc) the value is what was
+    asked for, and columns.flags hold its status.
     """
 
     point: PointType
     columns: Columns
     is_event: bool
     synchronised: bool = True
-    command: bool = False
     origin: Origin = Origin.POLL
 
 
@@ -74,5 +74,4 @@ def reports(fragment: Fragment, origin: Origin) -> Iterator[Report]:
                 cols = Columns(cols.index, cols.value, cols.flags, cols.time + base)
                 sure = common
             event = group.role is not Role.STATIC
-            command = group.role is Role.COMMAND_EVENT
-            yield Measurements(group.point, cols, event, sure, command, origin)
+            yield Measurements(group.point, cols, event, sure, origin)

@@ -9,7 +9,7 @@ from drivers.dnp3.codec.app import Function, Iin, all_objects, counted, ranged
 from drivers.dnp3.codec.attributes import Attribute, attributes
 from drivers.dnp3.codec.commands import CommandStatus, Control, controls, encode
 from drivers.dnp3.codec.link import BROADCAST_MUST_CONFIRM
-from drivers.dnp3.codec.objects import PointType
+from drivers.dnp3.codec.objects import STATIC_GROUP, PointType
 from drivers.dnp3.codec.values import columns, indexes
 from hub import ProtocolError
 
@@ -17,20 +17,11 @@ from .association import Association, Refused, Response, Taker
 from .channel import Priority
 from .measurements import Origin
 
-STATIC_GROUP = {
-    PointType.BI: 1,
-    PointType.DBI: 3,
-    PointType.BO: 10,
-    PointType.CTR: 20,
-    PointType.FCTR: 21,
-    PointType.AI: 30,
-    PointType.FAI: 31,
-    PointType.AO: 40,
-    PointType.OS: 110,
-}
 CLASSES = {klass: all_objects(60, klass + 1) for klass in range(4)}
 EVENTS = CLASSES[1] + CLASSES[2] + CLASSES[3]
 INTEGRITY = EVENTS + CLASSES[0]
+NEVER = 2**48 - 1  # as the time of a freeze: no more
+_COMMANDED = {PointType.BOC: 12, PointType.AOC: 41}
 CLEAR_RESTART = bytes((80, 1, 0x00, 7, 7, 0x00))
 
 Clock = Callable[[], int]
@@ -178,15 +169,50 @@ async def command(peer: Association, function: Function, commands: Commands) -> 
 
 
 async def freeze(
-    peer: Association, *, clear: bool = False, start: int | None = None, stop: int | None = None
+    peer: Association,
+    point: PointType = PointType.CTR,
+    *,
+    clear: bool = False,
+    start: int | None = None,
+    stop: int | None = None,
 ) -> None:
-    """Freeze counters: all, or start…stop."""
-    objects = all_objects(20, 0)
-    if start is not None:
-        objects = ranged(20, 0, start, start if stop is None else stop)
+    """Freeze counters or analog inputs now: all, or start…stop. Counters can be cleared with it."""
     function = Function.FREEZE_CLEAR if clear else Function.IMMEDIATE_FREEZE
+    objects = _some(STATIC_GROUP[point], start, stop)
     answer = await peer.request(function, objects, priority=Priority.COMMAND)
-    answer.require("freezing counters")
+    answer.require("freezing")
+
+
+async def freeze_at(
+    peer: Association,
+    when: int,
+    every: int = 0,
+    point: PointType = PointType.CTR,
+    *,
+    start: int | None = None,
+    stop: int | None = None,
+) -> None:
+    """Let the outstation freeze at `when` and then every so often, by its own clock.
+
+    when: ms since 1970 UTC; 0 is now, or with `every` the beginning of this hour. every: ms, 0 for
+    once. It holds until the next such request for these points.
+    """
+    time_and_interval = when.to_bytes(6, "little") + every.to_bytes(4, "little")
+    objects = counted(50, 2, 1) + time_and_interval + _some(STATIC_GROUP[point], start, stop)
+    answer = await peer.request(Function.FREEZE_AT_TIME, objects, priority=Priority.COMMAND)
+    answer.require("freezing at a time")
+
+
+async def end_freezing(peer: Association, point: PointType = PointType.CTR) -> None:
+    """Cancel what `freeze_at` ordered for all points of a type."""
+    await freeze_at(peer, NEVER, 0, point)
+
+
+def _some(group: int, start: int | None, stop: int | None) -> bytes:
+    """Header of all points, or of start…stop."""
+    if start is None:
+        return all_objects(group, 0)
+    return ranged(group, 0, start, start if stop is None else stop)
 
 
 async def restart(peer: Association, *, cold: bool = True) -> float:
@@ -202,11 +228,17 @@ async def restart(peer: Association, *, cold: bool = True) -> float:
 
 
 async def assign_class(
-    peer: Association, klass: int, point: PointType, start: int | None = None, stop: int = 0
+    peer: Association,
+    klass: int,
+    point: PointType,
+    start: int | None = None,
+    stop: int | None = None,
 ) -> None:
-    """Move points to event class 1…3, or 0 for no events."""
-    group = STATIC_GROUP[point]
-    objects = all_objects(group, 0) if start is None else ranged(group, 0, start, stop)
+    """Move points to event class 1…3, or 0 for no events.
+
+    boc, aoc: the events of the commands that outputs are given.
+    """
+    objects = _some(_COMMANDED.get(point) or STATIC_GROUP[point], start, stop)
     answer = await peer.request(Function.ASSIGN_CLASS, CLASSES[klass] + objects)
     answer.require("assigning classes")
 

@@ -3,10 +3,8 @@
 Bytes in, bytes out; time is given by the caller, so a day of traffic can be replayed in a moment.
 """
 
-import enum
 from collections.abc import Callable, Sequence
-
-from msgspec import Struct
+from typing import Any
 
 from drivers.dnp3.codec.app import (
     NO_RESPONSE,
@@ -25,39 +23,13 @@ from .database import Database
 from .events import EventBuffer
 from .handler import Handler
 from .packing import Part
+from .pending import Broadcast, Errand, Series, Unsolicited
 from .reading import Reader
-from .requests import Requests
+from .requests import Later, Reply, Requests
 from .settings import OutstationSettings
 
 _RESTARTS = frozenset({Function.COLD_RESTART, Function.WARM_RESTART})
 _HEAD = 4  # octets of a response before its objects
-
-
-class _Broadcast(enum.Enum):
-    NONE = enum.auto()
-    SEEN = enum.auto()
-    MUST_CONFIRM = enum.auto()
-
-
-class _Series(Struct):
-    """A response of several fragments, or one that waits to be confirmed."""
-
-    parts: Sequence[Part]
-    at: int
-    sequence: int
-    iin: Iin
-    until: float
-
-
-class _Unsolicited(Struct):
-    """An unsolicited response that waits to be confirmed; null: the one after start."""
-
-    fragment: bytes
-    sequence: int
-    numbers: list[int]
-    null: bool
-    until: float
-    tries: int = 1
 
 
 class Outstation:
@@ -75,15 +47,16 @@ class Outstation:
         self.events = EventBuffer(settings.capacity)
         database.attach(self.events)
         self._requests = Requests(settings, database, handler, clock)
-        self._series: _Series | None = None
+        self._series: Series | None = None
         self._last: tuple[bytes, bytes] | None = None
-        self._broadcast = _Broadcast.NONE
-        self._unsolicited: _Unsolicited | None = None
+        self._broadcast = Broadcast.NONE
+        self._unsolicited: Unsolicited | None = None
         self._next_unsolicited = 0
         self._null_due = settings.unsolicited
         self._not_before = 0.0
         self._oldest: float | None = None
         self._deferred: bytes | None = None
+        self.errand: Errand | None = None
         self.faults: list[str] = []
 
     def close(self) -> None:
@@ -107,7 +80,7 @@ class Outstation:
         self.events.confirm([e.number for e in list(self.events.waiting())])
         self._requests = Requests(self._settings, self._database, self._handler, self._clock)
         self._null_due = self._settings.unsolicited
-        self._broadcast = _Broadcast.NONE
+        self._broadcast = Broadcast.NONE
         self._next_unsolicited = 0
 
     @property
@@ -139,6 +112,7 @@ class Outstation:
     def tick(self, now: float) -> list[bytes]:
         """What has become due: time-outs, retries, unsolicited responses."""
         out: list[bytes] = []
+        self.freeze()
         if self._series is not None and now >= self._series.until:
             self._fault("no confirmation of a response")
             self._abandon()
@@ -157,26 +131,51 @@ class Outstation:
             due.append(max(self._not_before, (self._oldest or 0.0) + hold))
         return min(due, default=None)
 
+    def freeze(self) -> None:
+        """Do the scheduled freezes that are due; `tick` does it as well."""
+        self._requests.freezer.run()
+
+    def until_freeze(self) -> float | None:
+        """Seconds until `tick` has values to freeze, by the outstation's own clock."""
+        return self._requests.freezer.wait()
+
+    def finish(self, errand: Errand, found: list[Any], now: float) -> list[bytes]:
+        """The answer to a request whose errand is done, unless the master has asked anew."""
+        if errand is not self.errand:
+            return []
+        self.errand = None
+        return self._reply(errand.data, errand.sequence, errand.later.end(found), now)
+
     # Requests
 
     def _request(self, fragment: Fragment, data: bytes, now: float) -> list[bytes]:
+        if self.errand is not None and self.errand.data == data:
+            return []
         if self._last is not None and self._last[0] == data and fragment.function != Function.READ:
             return [self._last[1]] if self._last[1] else []
         self._abandon()
         self._last = None
         if fragment.function == Function.READ:
             return self._read(fragment, now)
-        objects, iin = self._execute(fragment, now)
+        done = self._execute(fragment, now)
+        if isinstance(done, Later):
+            self.errand = Errand(data, fragment.control.sequence, done)
+            return []
         if fragment.function in NO_RESPONSE:
             self._last = data, b""
             return []
-        reply = self._respond([Part([objects])], fragment.control.sequence, iin, now)
-        self._last = data, reply
-        if fragment.function in _RESTARTS and objects:
+        out = self._reply(data, fragment.control.sequence, done, now)
+        if fragment.function in _RESTARTS and done[0]:
             self.restart()
+        return out
+
+    def _reply(self, data: bytes, sequence: int, done: Reply, now: float) -> list[bytes]:
+        """Answer a request, and remember the answer for when the master asks again."""
+        reply = self._respond([Part([done[0]])], sequence, done[1], now)
+        self._last = data, reply
         return [reply]
 
-    def _execute(self, fragment: Fragment, now: float) -> tuple[bytes, Iin]:
+    def _execute(self, fragment: Fragment, now: float) -> Reply | Later:
         if not self._requests.knows(fragment.function):
             return b"", Iin.NO_FUNC_CODE_SUPPORT
         try:
@@ -232,24 +231,24 @@ class Outstation:
         self._abandon()
         self._execute(fragment, now)
         must = address == BROADCAST_MUST_CONFIRM
-        self._broadcast = _Broadcast.MUST_CONFIRM if must else _Broadcast.SEEN
+        self._broadcast = Broadcast.MUST_CONFIRM if must else Broadcast.SEEN
 
     # Responses
 
     def _respond(self, parts: Sequence[Part], sequence: int, iin: Iin, now: float) -> bytes:
-        self._series = _Series(parts, 0, sequence, iin, 0.0)
+        self._series = Series(parts, 0, sequence, iin, 0.0)
         return self._fragment(self._series, now)
 
-    def _fragment(self, series: _Series, now: float) -> bytes:
+    def _fragment(self, series: Series, now: float) -> bytes:
         part, last = series.parts[series.at], series.at == len(series.parts) - 1
-        must = self._broadcast is _Broadcast.MUST_CONFIRM
+        must = self._broadcast is Broadcast.MUST_CONFIRM
         confirm = not last or bool(part.events) or must
         control = Control(series.sequence, series.at == 0, last, confirm)
         iin = series.iin | self.indications(now)
         for later in series.parts[series.at + 1 :]:
             iin |= self.events.classes(later.events)
-        if self._broadcast is _Broadcast.SEEN:
-            self._broadcast = _Broadcast.NONE
+        if self._broadcast is Broadcast.SEEN:
+            self._broadcast = Broadcast.NONE
         if confirm:
             series.until = now + self._settings.confirm_timeout
         else:
@@ -266,7 +265,7 @@ class Outstation:
             iin |= Iin.NEED_TIME
         if requests.restarted:
             iin |= Iin.DEVICE_RESTART
-        if self._broadcast is not _Broadcast.NONE:
+        if self._broadcast is not Broadcast.NONE:
             iin |= Iin.BROADCAST
         if self._handler.local_control():
             iin |= Iin.LOCAL_CONTROL
@@ -281,7 +280,7 @@ class Outstation:
         if series is None or control.sequence != series.sequence:
             self._fault("confirmation of nothing that was sent")
             return []
-        self._broadcast = _Broadcast.NONE
+        self._broadcast = Broadcast.NONE
         self.events.confirm(series.parts[series.at].events)
         series.at += 1
         series.sequence = (series.sequence + 1) & 0x0F
@@ -292,6 +291,7 @@ class Outstation:
 
     def _abandon(self) -> None:
         """Give up a response that was not confirmed: its events wait again."""
+        self.errand = None
         if self._series is not None:
             for part in self._series.parts[self._series.at :]:
                 self.events.release(part.events)
@@ -330,7 +330,7 @@ class Outstation:
         iin = self.indications(now)
         data = Fragment(control, Function.UNSOLICITED_RESPONSE, part.encode(), iin).encode()
         until = now + self._settings.confirm_timeout
-        self._unsolicited = _Unsolicited(data, sequence, part.events, null, until)
+        self._unsolicited = Unsolicited(data, sequence, part.events, null, until)
         return data
 
     def _confirm_unsolicited(self, sequence: int, now: float) -> list[bytes]:
@@ -343,7 +343,7 @@ class Outstation:
         self._null_due &= not pending.null
         return self._resume(now) + self.tick(now)
 
-    def _unconfirmed(self, pending: _Unsolicited, now: float) -> list[bytes]:
+    def _unconfirmed(self, pending: Unsolicited, now: float) -> list[bytes]:
         limit = self._settings.retries
         self._fault("no confirmation of an unsolicited response")
         again = self._deferred is None and (limit is None or pending.tries <= limit)
@@ -357,7 +357,7 @@ class Outstation:
         self._not_before = now + (self._settings.retry_delay or self._settings.confirm_timeout)
         return self._resume(now)
 
-    def _still_enabled(self, pending: _Unsolicited) -> bool:
+    def _still_enabled(self, pending: Unsolicited) -> bool:
         classes = {e.klass for e in self.events.of(pending.numbers)}
         return classes <= self._requests.enabled
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from drivers.dnp3.codec.objects import PointType
+from drivers.dnp3.codec.objects import STATIC_GROUP, PointType
 from drivers.dnp3.codec.values import COMM_LOST, ONLINE, RESTART, Columns
 
 from .events import Event, EventBuffer
@@ -17,36 +17,19 @@ from .events import Event, EventBuffer
 class Defaults(Struct, frozen=True, kw_only=True):
     """How points of one type are reported unless the master asks otherwise.
 
-    static, event: variations. class_0: whether a class 0 poll brings them.
+    static, event: variations. klass: event class, 0 for none; commands: of the commands that an
+    output is given (g13, g43). class_0: whether a class 0 poll brings them. deadband: below 0,
+    every update is an event, and so is every freeze.
     """
 
     static: int
     event: int
     klass: int = 1
+    commands: int = 0
     class_0: bool = True
     deadband: float = 0.0
 
 
-STATIC_GROUP = {
-    PointType.BI: 1,
-    PointType.DBI: 3,
-    PointType.BO: 10,
-    PointType.CTR: 20,
-    PointType.FCTR: 21,
-    PointType.AI: 30,
-    PointType.AO: 40,
-    PointType.OS: 110,
-}
-EVENT_GROUP = {
-    PointType.BI: 2,
-    PointType.DBI: 4,
-    PointType.BO: 11,
-    PointType.CTR: 22,
-    PointType.FCTR: 23,
-    PointType.AI: 32,
-    PointType.AO: 42,
-    PointType.OS: 111,
-}
 _DEFAULTS = {
     PointType.BI: Defaults(static=2, event=2),
     PointType.DBI: Defaults(static=2, event=2),
@@ -54,9 +37,12 @@ _DEFAULTS = {
     PointType.CTR: Defaults(static=1, event=5, klass=3),
     PointType.FCTR: Defaults(static=5, event=5, klass=3),
     PointType.AI: Defaults(static=5, event=7, klass=2),
+    PointType.FAI: Defaults(static=7, event=7, klass=3),
     PointType.AO: Defaults(static=3, event=7, klass=2),
     PointType.OS: Defaults(static=0, event=0, klass=3),
 }
+FROZEN = {PointType.CTR: PointType.FCTR, PointType.AI: PointType.FAI}
+COMMANDS = {PointType.BO: PointType.BOC, PointType.AO: PointType.AOC}
 _MISSING = -1
 
 
@@ -71,6 +57,7 @@ class Table:
         self.flags: NDArray[np.uint8] = np.full(n, RESTART | COMM_LOST, np.uint8)
         self.time: NDArray[np.int64] = np.zeros(n, np.int64)
         self.klass: NDArray[np.uint8] = np.full(n, defaults.klass, np.uint8)
+        self.commands: NDArray[np.uint8] = np.full(n, defaults.commands, np.uint8)
         self.deadband: NDArray[np.float64] = np.full(n, defaults.deadband)
         self.reported: NDArray[np.float64] = np.zeros(n)
         self.text: dict[int, bytes] = {}
@@ -173,28 +160,58 @@ class Database:
         table.time[:] = time
         table.reported[:] = values
 
-    def freeze(self, indexes: Iterable[int] | None, time: int, *, clear: bool) -> list[int]:
-        """Copy counters into the frozen ones of the same index; the indexes that were frozen."""
-        counters, frozen = self.tables[PointType.CTR], self.tables[PointType.FCTR]
-        chosen = counters.index.tolist() if indexes is None else indexes
-        done = []
-        for index in chosen:
-            source, target = counters.row(index), frozen.row(index)
-            if source is None:
-                continue
-            value, flags = float(counters.value[source]), int(counters.flags[source])
-            if target is not None:
-                self.update(PointType.FCTR, index, value, time=time, flags=flags)
-            if clear:
-                counters.value[source] = 0
-                counters.reported[source] = 0
-            done.append(index)
-        return done
+    def freeze(
+        self, point: PointType, indexes: Iterable[int], time: int, *, clear: bool = False
+    ) -> None:
+        """Copy counters or analog inputs into the frozen points of the same index.
 
-    def assign(self, point: PointType, rows: Iterable[tuple[int, int]], klass: int) -> None:
-        """Move points (runs of rows) to an event class; 0 stops their events."""
+        clear: set them to zero afterwards.
+        """
+        table, frozen = self.tables[point], self.tables[FROZEN[point]]
+        for index in indexes:
+            row = table.row(index)
+            if row is None:
+                continue
+            if frozen.row(index) is not None:
+                value, flags = float(table.value[row]), int(table.flags[row])
+                self.update(FROZEN[point], index, value, time=time, flags=flags)
+            if clear:
+                table.value[row] = table.reported[row] = 0
+
+    def commanded(
+        self, point: PointType, index: int, value: float, *, status: int, time: int, variation: int
+    ) -> bool:
+        """An output was commanded, by whomever; whether that made an event (g13, g43).
+
+        status: what became of it, as of a control. variation: of the event.
+        """
+        table = self.tables[point]
+        row = table.row(index)
+        if row is None or not table.commands[row]:
+            return False
+        event = Event(
+            number=_MISSING,
+            point=COMMANDS[point],
+            index=index,
+            value=value,
+            flags=status,
+            time=time,
+            klass=int(table.commands[row]),
+            variation=variation,
+        )
+        self._add(event)
+        return True
+
+    def assign(
+        self, point: PointType, rows: Iterable[tuple[int, int]], klass: int, *, commands: bool
+    ) -> None:
+        """Move points (runs of rows) to an event class; 0 stops their events.
+
+        commands: the events of their commands, not of their states.
+        """
+        table = self.tables[point]
         for first, end in rows:
-            self.tables[point].klass[first:end] = klass
+            (table.commands if commands else table.klass)[first:end] = klass
 
     @staticmethod
     def _is_event(table: Table, row: int, value: float, flags: int) -> bool:
@@ -204,20 +221,22 @@ class Database:
         return bool(moved > table.deadband[row])
 
     def _emit(self, table: Table, row: int) -> None:
+        event = Event(
+            number=_MISSING,
+            point=table.point,
+            index=int(table.index[row]),
+            value=float(table.value[row]),
+            flags=int(table.flags[row]),
+            time=int(table.time[row]),
+            klass=int(table.klass[row]),
+            variation=table.defaults.event,
+            text=table.text.get(row, b""),
+        )
+        self._add(event)
+
+    def _add(self, event: Event) -> None:
         for buffer in self._buffers:
-            buffer.add(
-                Event(
-                    number=_MISSING,
-                    point=table.point,
-                    index=int(table.index[row]),
-                    value=float(table.value[row]),
-                    flags=int(table.flags[row]),
-                    time=int(table.time[row]),
-                    klass=int(table.klass[row]),
-                    variation=table.defaults.event,
-                    text=table.text.get(row, b""),
-                )
-            )
+            buffer.add(structs.replace(event))
 
 
 # The state of binaries travels in the octet of flags but is kept as the value.

@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
 from msgspec import Struct
 
-from drivers.dnp3.codec.commands import AnalogOutput, CommandStatus, Control, Crob
+from drivers.dnp3.codec.commands import OFF, ON, AnalogOutput, CommandStatus, Control, Crob
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.codec.values import (
     CHATTER,
@@ -22,8 +23,6 @@ from hub import Flag, ReadingBatch, Validity
 from .database import Database, Defaults
 from .handler import Handler
 
-_ON = frozenset({0x01, 0x03, 0x41})
-_OFF = frozenset({0x02, 0x04, 0x81})
 _ANALOGS = frozenset({PointType.AI, PointType.AO})
 _VALIDITY = 0x03
 
@@ -53,6 +52,8 @@ class Exposure:
 
     def __init__(self, exposed: Sequence[Exposed]) -> None:
         self._places = {item.point: item for item in exposed}
+        self._known = np.zeros(max(self._places, default=0) + 1, np.bool_)
+        self._known[list(self._places)] = True
         by_type: dict[PointType, list[int]] = {}
         for item in exposed:
             by_type.setdefault(item.type, []).append(item.index)
@@ -63,21 +64,15 @@ class Exposure:
             if row is not None:
                 table.klass[row], table.deadband[row] = item.klass, item.deadband
 
-    def take(self, batch: ReadingBatch) -> int:
-        """Pass on readings of exposed points; how many there were."""
-        seen = 0
-        rows = zip(
-            batch.point.tolist(),
-            batch.time.tolist(),
-            batch.value.tolist(),
-            batch.quality.tolist(),
-            strict=True,
-        )
-        for row, (point, time, value, quality) in enumerate(rows):
-            place = self._places.get(point)
-            if place is None:
-                continue
-            seen += 1
+    def take(self, batch: ReadingBatch) -> None:
+        """Pass on the readings of exposed points."""
+        inside = batch.point < len(self._known)
+        rows = np.flatnonzero(inside & self._known[np.where(inside, batch.point, 0)])
+        columns = (column[rows].tolist() for column in (batch.time, batch.value, batch.quality))
+        for row, point, time, value, quality in zip(
+            rows.tolist(), batch.point[rows].tolist(), *columns, strict=True
+        ):
+            place = self._places[point]
             when = time // 1000
             if place.type is PointType.OS:
                 text = batch.text.get(row, "").encode()[:255]
@@ -88,7 +83,6 @@ class Exposure:
             flags = to_flags(place.type, quality, missing=missing)
             kept = self._last(place) if missing else value
             self.database.update(place.type, place.index, kept, time=when, flags=flags)
-        return seen
 
     def _last(self, place: Exposed) -> float:
         """What was known before the value went missing."""
@@ -126,12 +120,12 @@ class ExposureHandler(Handler):
             point = self._points.get((PointType.BO, index))
             if point is not None and (control.count != 1 or not _is_plain(control)):
                 return CommandStatus.NOT_SUPPORTED
-            value = 1.0 if control.code in _ON else 0.0
+            value = control.state
         return (point, value) if point is not None else CommandStatus.NOT_SUPPORTED
 
 
 def _is_plain(control: Crob) -> bool:
-    return control.code in _ON or control.code in _OFF
+    return control.code in ON or control.code in OFF
 
 
 def to_flags(point: PointType, quality: int, *, missing: bool = False) -> int:

@@ -1,8 +1,9 @@
 """Files that an outstation offers (IEEE 1815 clause 5.3): a store, and the open handles on it."""
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -19,7 +20,10 @@ from drivers.dnp3.codec.files import (
 
 
 class FileStore(Protocol):
-    """Where the files are. Methods raise FileNotFoundError or PermissionError."""
+    """Where the files are. Methods raise FileNotFoundError or PermissionError.
+
+    They may block: the outstation calls them one at a time, outside its event loop.
+    """
 
     def read(self, name: str) -> bytes:
         """The content of a file; of a directory the descriptors of its entries."""
@@ -89,6 +93,20 @@ class _Open(Struct):
     next: int = 0
 
 
+Told = FileCommandStatus | FileDescriptor
+
+
+def _same(found: Any) -> Any:
+    return found
+
+
+class Step(Struct, frozen=True):
+    """One thing to do in the store. work: may block; end: makes the answer of what it gave."""
+
+    work: Callable[[], Any]
+    end: Callable[[Any], Told] = _same
+
+
 class FileHandles:
     """Open files of one master; a file being written reaches the store when it is closed."""
 
@@ -103,8 +121,15 @@ class FileHandles:
         """Forget what is open; unfinished writes are dropped."""
         self._open.clear()
 
-    def open(self, command: FileCommand, max_block: int) -> FileCommandStatus:
-        status, content = self._content(command)
+    def open(self, command: FileCommand, max_block: int) -> Step:
+        def end(found: tuple[FileStatus, bytes]) -> FileCommandStatus:
+            return self._opened(command, max_block, *found)
+
+        return Step(lambda: self._content(command), end)
+
+    def _opened(
+        self, command: FileCommand, max_block: int, status: FileStatus, content: bytes
+    ) -> FileCommandStatus:
         if status is FileStatus.SUCCESS and len(self._open) >= self.MAX_OPEN:
             status = FileStatus.TOO_MANY_OPEN
         if status is not FileStatus.SUCCESS:
@@ -131,39 +156,47 @@ class FileHandles:
         except OSError:
             return FileStatus.PERMISSION_DENIED, b""
 
-    def close(self, request: FileCommandStatus, *, keep: bool = True) -> FileCommandStatus:
+    def close(self, request: FileCommandStatus, *, keep: bool = True) -> Step:
         """Close, or with keep=False abort."""
-        file = self._open.pop(request.handle, None)
-        status = FileStatus.INVALID_HANDLE if file is None else FileStatus.SUCCESS
-        if file is not None and keep and file.mode != FileMode.READ and self._store is not None:
-            try:
-                self._store.write(file.name, bytes(file.data))
-            except OSError:
-                status = FileStatus.PERMISSION_DENIED
-        return FileCommandStatus(handle=request.handle, request=request.request, status=status)
+        file, store = self._open.pop(request.handle, None), self._store
 
-    def delete(self, command: FileCommand) -> FileCommandStatus:
-        status = FileStatus.PERMISSION_DENIED
-        if self._store is not None:
-            try:
-                self._store.delete(command.name)
-                status = FileStatus.SUCCESS
-            except FileNotFoundError:
-                status = FileStatus.NOT_FOUND
-            except OSError:
-                status = FileStatus.PERMISSION_DENIED
-        return FileCommandStatus(handle=0, request=command.request, status=status)
+        def work() -> FileCommandStatus:
+            status = FileStatus.INVALID_HANDLE if file is None else FileStatus.SUCCESS
+            if file is not None and keep and file.mode != FileMode.READ and store is not None:
+                try:
+                    store.write(file.name, bytes(file.data))
+                except OSError:
+                    status = FileStatus.PERMISSION_DENIED
+            return FileCommandStatus(handle=request.handle, request=request.request, status=status)
 
-    def describe(self, asked: FileDescriptor) -> FileDescriptor | FileCommandStatus:
-        status = FileStatus.PERMISSION_DENIED
-        if self._store is not None:
-            try:
-                return self._store.describe(asked.name)
-            except FileNotFoundError:
-                status = FileStatus.NOT_FOUND
-            except OSError:
-                status = FileStatus.PERMISSION_DENIED
-        return FileCommandStatus(handle=0, request=asked.request, status=status)
+        return Step(work)
+
+    def delete(self, command: FileCommand) -> Step:
+        def work() -> FileCommandStatus:
+            status, _ = self._tried(lambda store: store.delete(command.name))
+            return FileCommandStatus(handle=0, request=command.request, status=status)
+
+        return Step(work)
+
+    def describe(self, asked: FileDescriptor) -> Step:
+        def work() -> Told:
+            status, found = self._tried(lambda store: store.describe(asked.name))
+            if isinstance(found, FileDescriptor):
+                return found
+            return FileCommandStatus(handle=0, request=asked.request, status=status)
+
+        return Step(work)
+
+    def _tried(self, work: Callable[[FileStore], Any]) -> tuple[FileStatus, Any]:
+        """What the store gave, and what to tell of it."""
+        if self._store is None:
+            return FileStatus.PERMISSION_DENIED, None
+        try:
+            return FileStatus.SUCCESS, work(self._store)
+        except FileNotFoundError:
+            return FileStatus.NOT_FOUND, None
+        except OSError:
+            return FileStatus.PERMISSION_DENIED, None
 
     def read(self, asked: FileBlock) -> FileBlock | FileAck:
         """The block asked for; the same one again when its answer was lost."""

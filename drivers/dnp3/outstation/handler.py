@@ -38,8 +38,8 @@ class Handler:
         """Whether event times can be trusted; None: when a master has set the time."""
         return None
 
-    def frozen(self, indexes: Sequence[int], *, cleared: bool) -> None:
-        """Counters were frozen (and cleared)."""
+    def frozen(self, point: PointType, indexes: Sequence[int], *, cleared: bool) -> None:
+        """Counters or analog inputs were frozen (and the counters cleared)."""
 
     def assigned(self, point: PointType, indexes: Sequence[int], klass: int) -> None:
         """A master moved points to another event class (0: none)."""

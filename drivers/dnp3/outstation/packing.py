@@ -6,10 +6,10 @@ import numpy as np
 from msgspec import Struct, field
 
 from drivers.dnp3.codec.app import indexed
-from drivers.dnp3.codec.objects import PointType, Variation, variation
+from drivers.dnp3.codec.objects import EVENT_GROUP, STATIC_GROUP, PointType, Variation, variation
 from drivers.dnp3.codec.values import ONLINE, STATE, Columns, event_block, static_block
 
-from .database import EVENT_GROUP, STATIC_GROUP, Table
+from .database import Table
 from .events import Event
 
 _HEADER = 7  # octets of the longest start-stop header

@@ -5,17 +5,16 @@ from itertools import groupby
 
 from drivers.dnp3.codec.app import Block, Iin, ranged
 from drivers.dnp3.codec.attributes import Attribute, AttributeType
-from drivers.dnp3.codec.objects import PointType, Variation, variation
+from drivers.dnp3.codec.objects import EVENT_GROUP, STATIC_GROUP, PointType, Variation, variation
 from drivers.dnp3.codec.values import Columns, indexes
 
-from .database import EVENT_GROUP, STATIC_GROUP, Database, Table
+from .database import Database, Table
 from .events import Event, EventBuffer
 from .packing import Packer, Part, cut, static_variation
 
 _MAX_NAMED = 4096  # points that one header may name one by one
 _STATIC = {group: point for point, group in STATIC_GROUP.items()}
 _EVENTS = {group: point for point, group in EVENT_GROUP.items()}
-_COMMAND_EVENTS = frozenset({13, 43})  # known, but never made
 _DEADBAND, _CLASS = 34, 60
 _ALL_ATTRIBUTES, _LIST = 254, 255
 
@@ -68,7 +67,7 @@ class Reader:
                 return True
             self._choose(block, (e for e in self._events.waiting() if e.point is point), number)
             return True
-        return group in _COMMAND_EVENTS
+        return False
 
     def _choose(self, block: Block, events: Iterable[Event], number: int) -> None:
         if block.is_range or block.prefix:

@@ -1,27 +1,56 @@
 """What each function code does to an outstation (IEEE 1815 clause 4.4)."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec import Struct
 
 from drivers.dnp3.codec import files
 from drivers.dnp3.codec.app import Block, Fragment, Function, Iin, sized
-from drivers.dnp3.codec.commands import CommandStatus
-from drivers.dnp3.codec.objects import PointType
+from drivers.dnp3.codec.commands import CommandStatus, Control, Crob
+from drivers.dnp3.codec.objects import STATIC_GROUP, PointType
 from drivers.dnp3.codec.values import columns, octets
 from hub import ProtocolError
 
 from .control import Selection, answer
-from .database import STATIC_GROUP, Database
-from .files import FileHandles
+from .database import Database
+from .files import FileHandles, Step
+from .freezing import Freezer
 from .handler import Handler
 from .reading import rows_of
 from .settings import OutstationSettings
 
 _POINT_OF = {group: point for point, group in STATIC_GROUP.items()}
+_FREEZES = (
+    Function.IMMEDIATE_FREEZE,
+    Function.IMMEDIATE_FREEZE_NR,
+    Function.FREEZE_CLEAR,
+    Function.FREEZE_CLEAR_NR,
+)
+_FILES = (
+    Function.OPEN_FILE,
+    Function.CLOSE_FILE,
+    Function.ABORT_FILE,
+    Function.DELETE_FILE,
+    Function.GET_FILE_INFO,
+)
+_COMMANDED = {12: PointType.BO, 41: PointType.AO}
+_TIMED_EVENT = {1: 3, 2: 4, 3: 7, 4: 8}  # variation of g41 → of the g43 that holds its value
 _RESTART_BIT = 7
 _FILE_OVERHEAD = 16  # octets of fragment and object headers around a file block
 
 Reply = tuple[bytes, Iin]
 NOTHING: Reply = (b"", Iin.NONE)
+
+
+class Later(Struct, frozen=True):
+    """A reply that waits for the file store.
+
+    work: may block, so it wants a thread of its own; end: makes the reply of what it found.
+    """
+
+    work: Callable[[], list[Any]]
+    end: Callable[[list[Any]], Reply]
 
 
 class Requests:
@@ -41,21 +70,21 @@ class Requests:
         self._clock = clock
         self.selection = Selection(settings.select_timeout)
         self.files = FileHandles(handler.files)
+        self.freezer = Freezer(database, handler, clock)
         self.enabled: set[int] = set()
         self.restarted = True
         self.need_time = settings.need_time
         self.synchronised_at: float | None = None
         self._recorded: float | None = None
-        self._does: dict[int, Callable[[Fragment, list[Block], float], Reply]] = {
+        self._does: dict[int, Callable[[Fragment, list[Block], float], Reply | Later]] = {
             Function.WRITE: self._write,
             Function.SELECT: self._select,
             Function.OPERATE: self._operate,
             Function.DIRECT_OPERATE: self._direct,
             Function.DIRECT_OPERATE_NR: self._direct,
-            Function.IMMEDIATE_FREEZE: self._freeze,
-            Function.IMMEDIATE_FREEZE_NR: self._freeze,
-            Function.FREEZE_CLEAR: self._freeze,
-            Function.FREEZE_CLEAR_NR: self._freeze,
+            **dict.fromkeys(_FREEZES, self._freeze),
+            Function.FREEZE_AT_TIME: self._freeze_at,
+            Function.FREEZE_AT_TIME_NR: self._freeze_at,
             Function.COLD_RESTART: self._restart,
             Function.WARM_RESTART: self._restart,
             Function.ENABLE_UNSOLICITED: self._unsolicited,
@@ -63,17 +92,13 @@ class Requests:
             Function.ASSIGN_CLASS: self._assign,
             Function.DELAY_MEASURE: self._delay,
             Function.RECORD_CURRENT_TIME: self._record,
-            Function.OPEN_FILE: self._file,
-            Function.CLOSE_FILE: self._file,
-            Function.ABORT_FILE: self._file,
-            Function.DELETE_FILE: self._file,
-            Function.GET_FILE_INFO: self._file,
+            **dict.fromkeys(_FILES, self._file),
         }
 
     def knows(self, function: int) -> bool:
         return function in self._does
 
-    def execute(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+    def execute(self, request: Fragment, blocks: list[Block], now: float) -> Reply | Later:
         """Objects to answer with and indications; LookupError for an unknown function."""
         if request.function != Function.OPERATE:
             self.selection.drop()
@@ -136,37 +161,43 @@ class Requests:
 
     def _operate(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
         status = self.selection.check(request.objects, request.control.sequence, now)
-        if status is CommandStatus.SUCCESS:
-            out, _, iin = answer(blocks, self._handler.operate, self._settings)
-            return out, iin
-        out, _, iin = answer(blocks, lambda index, control: status, self._settings)
+
+        def ask(index: int, control: Control) -> CommandStatus:
+            granted = status is CommandStatus.SUCCESS
+            return self._told(
+                index, control, self._handler.operate(index, control) if granted else status
+            )
+
+        out, _, iin = answer(blocks, ask, self._settings)
         return out, iin
 
     def _direct(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
-        def both(index: int, control: object) -> CommandStatus:
-            allowed = self._handler.select(index, control)  # type: ignore[arg-type]
-            if allowed is not CommandStatus.SUCCESS:
-                return allowed
-            return self._handler.operate(index, control)  # type: ignore[arg-type]
+        def ask(index: int, control: Control) -> CommandStatus:
+            status = self._handler.select(index, control)
+            if status is CommandStatus.SUCCESS:
+                status = self._handler.operate(index, control)
+            return self._told(index, control, status)
 
-        out, _, iin = answer(blocks, both, self._settings)
+        out, _, iin = answer(blocks, ask, self._settings)
         return out, iin
 
+    def _told(self, index: int, control: Control, status: CommandStatus) -> CommandStatus:
+        """Remember the command, done or refused, for masters that did not give it (g13, g43)."""
+        if isinstance(control, Crob):
+            what = PointType.BO, index, control.state
+            variation = 2
+        else:
+            what = PointType.AO, index, control.value
+            variation = _TIMED_EVENT[control.number]
+        now = self._clock()
+        self._database.commanded(*what, status=status, time=now, variation=variation)
+        return status
+
     def _freeze(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
-        clear = request.function in {Function.FREEZE_CLEAR, Function.FREEZE_CLEAR_NR}
-        iin, table = Iin.NONE, self._database.tables[PointType.CTR]
-        for block in blocks:
-            if block.group != 20 or block.number:
-                iin |= Iin.OBJECT_UNKNOWN
-                continue
-            rows = rows_of(table, block)
-            indexes = [int(i) for first, end in rows for i in table.index[first:end]]
-            if not indexes:
-                iin |= Iin.PARAMETER_ERROR
-                continue
-            self._database.freeze(indexes, self._clock(), clear=clear)
-            self._handler.frozen(indexes, cleared=clear)
-        return b"", iin
+        return b"", self.freezer.freeze(request.function, blocks)
+
+    def _freeze_at(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+        return b"", self.freezer.schedule(blocks)
 
     def _restart(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
         cold = request.function == Function.COLD_RESTART
@@ -197,7 +228,8 @@ class Requests:
             if block.group == 60:
                 klass = block.number - 1 if 1 <= block.number <= 4 else None
                 continue
-            point = _POINT_OF.get(block.group)
+            commands = block.group in _COMMANDED
+            point = _COMMANDED.get(block.group) or _POINT_OF.get(block.group)
             if klass is None or point is None:
                 iin |= Iin.PARAMETER_ERROR
                 continue
@@ -206,7 +238,7 @@ class Requests:
             if not rows:
                 iin |= Iin.PARAMETER_ERROR
                 continue
-            self._database.assign(point, rows, klass)
+            self._database.assign(point, rows, klass, commands=commands)
             indexes = [int(i) for first, end in rows for i in table.index[first:end]]
             self._handler.assigned(point, indexes, klass)
         return b"", iin
@@ -219,30 +251,35 @@ class Requests:
         self._recorded = now
         return NOTHING
 
-    def _file(self, request: Fragment, blocks: list[Block], now: float) -> Reply:
+    def _file(self, request: Fragment, blocks: list[Block], now: float) -> Reply | Later:
         room = self._settings.max_fragment - _FILE_OVERHEAD - 8
-        out = b""
         try:
-            for item in _file_objects(blocks):
-                out += self._file_step(request.function, item, room)
+            steps = [
+                self._file_step(request.function, item, room) for item in _file_objects(blocks)
+            ]
         except ProtocolError:
-            return out, Iin.PARAMETER_ERROR
-        return out, Iin.NONE if out else Iin.PARAMETER_ERROR
+            steps = []
+        if not steps:
+            return b"", Iin.PARAMETER_ERROR
 
-    def _file_step(self, function: int, item: object, room: int) -> bytes:
+        def end(found: list[Any]) -> Reply:
+            done = [step.end(part) for step, part in zip(steps, found, strict=True)]
+            return b"".join(_encoded(item) for item in done), Iin.NONE
+
+        return Later(lambda: [step.work() for step in steps], end)
+
+    def _file_step(self, function: int, item: object, room: int) -> Step:
         match function, item:
             case Function.OPEN_FILE, files.FileCommand():
-                return sized(70, 4, self.files.open(item, room).encode())
+                return self.files.open(item, room)
             case Function.DELETE_FILE, files.FileCommand():
-                return sized(70, 4, self.files.delete(item).encode())
+                return self.files.delete(item)
             case Function.CLOSE_FILE, files.FileCommandStatus():
-                return sized(70, 4, self.files.close(item).encode())
+                return self.files.close(item)
             case Function.ABORT_FILE, files.FileCommandStatus():
-                return sized(70, 4, self.files.close(item, keep=False).encode())
+                return self.files.close(item, keep=False)
             case Function.GET_FILE_INFO, files.FileDescriptor():
-                found = self.files.describe(item)
-                number = 7 if isinstance(found, files.FileDescriptor) else 4
-                return sized(70, number, found.encode())
+                return self.files.describe(item)
         raise ProtocolError(f"function {function} with {type(item).__name__}")
 
     def read_file(self, block: Block) -> bytes:
@@ -252,6 +289,10 @@ class Requests:
             found = self.files.read(files.FileBlock.parse(data))
             out += sized(70, 6 if isinstance(found, files.FileAck) else 5, found.encode())
         return out
+
+
+def _encoded(item: files.FileDescriptor | files.FileCommandStatus) -> bytes:
+    return sized(70, 7 if isinstance(item, files.FileDescriptor) else 4, item.encode())
 
 
 def _file_objects(blocks: Iterable[Block]) -> Iterable[files.FileObject | None]:

@@ -14,7 +14,10 @@ from hub import LinkError
 from .core import Outstation
 from .database import Database
 from .handler import Handler
+from .pending import Errand
 from .settings import OutstationSettings
+
+_LOOK = 60.0  # seconds after which the clock is looked at again: it may have been set
 
 
 def utc_milliseconds() -> int:
@@ -51,6 +54,10 @@ class OutstationServer:
         self._line: Line | None = None
         self._peer = settings.master  # None: whoever speaks first
         self._timer: asyncio.TimerHandle | None = None
+        self._freezing: asyncio.TimerHandle | None = None
+        self._errand: Errand | None = None
+        self._errands: set[asyncio.Task[None]] = set()
+        self._store = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
         self._woken = False
         self.faults: list[str] = self.outstation.faults
@@ -116,6 +123,9 @@ class OutstationServer:
     def close(self) -> None:
         """Leave the line; the database and its events stay."""
         self._drop_line()
+        if self._freezing is not None:
+            self._freezing.cancel()
+            self._freezing = None
 
     def _drop_line(self) -> None:
         line, self._line = self._line, None
@@ -140,8 +150,27 @@ class OutstationServer:
             answers = self.outstation.receive(delivery.data, time.monotonic(), delivery.broadcast)
             for fragment in answers:
                 out += self._station.send(fragment, delivery.source)
+            self._run(delivery.source)
         self._write(out)
         self._after()
+
+    def _run(self, source: int) -> None:
+        """Begin what a file request wants of the store, if it is not under way."""
+        errand = self.outstation.errand
+        if errand is None or errand is self._errand:
+            return
+        self._errand = errand
+        task = asyncio.get_running_loop().create_task(self._fetch(errand, source))
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def _fetch(self, errand: Errand, source: int) -> None:
+        async with self._store:
+            found = await asyncio.to_thread(errand.work)
+        answers = self.outstation.finish(errand, found, time.monotonic())
+        self._write(b"".join(self._station.send(data, source) for data in answers))
+        if self._line is not None:
+            self._after()
 
     def _write(self, data: bytes) -> None:
         if data and self._line is not None:
@@ -164,6 +193,12 @@ class OutstationServer:
         self._write(b"".join(self._station.send(data, peer) for data in fragments))
         self._after()
 
+    def _freeze(self) -> None:
+        """A scheduled freeze is due, whether or not a master is connected."""
+        self.outstation.freeze()
+        self._tick()
+        self._after()
+
     def _after(self) -> None:
         """Set the timers for what comes next."""
         loop = asyncio.get_running_loop()
@@ -175,6 +210,11 @@ class OutstationServer:
         if deadline is not None and ready:
             wait = max(0.0, deadline - time.monotonic())
             self._timer = loop.call_later(wait, self._tick)
+        if self._freezing is not None:
+            self._freezing.cancel()
+            self._freezing = None
+        if (freeze := self.outstation.until_freeze()) is not None:
+            self._freezing = loop.call_later(min(freeze, _LOOK), self._freeze)
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None

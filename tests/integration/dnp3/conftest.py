@@ -49,12 +49,8 @@ class Device(Handler):
 
 
 def database(size: int = 10) -> Database:
-    points = {
-        point: range(size)
-        for point in PointType
-        if point not in {PointType.FAI, PointType.OS, PointType.FCTR}
-    }
-    found = Database(points | {PointType.FCTR: range(size), PointType.OS: range(2)})
+    points = dict.fromkeys(PointType, range(size)) | {PointType.OS: range(2)}
+    found = Database(points)
     for point, table in found.tables.items():
         if point is not PointType.OS:
             found.load(point, np.arange(len(table)) % 2, 0x01, START)

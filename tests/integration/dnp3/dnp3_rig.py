@@ -1,10 +1,17 @@
 """A DNP3 driver, an outstation and what lies between them, for tests of the session."""
 
+import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import api
+from config import load
+from drivers import dnp3
 from drivers.dnp3.codec.commands import CommandStatus, Control
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.config import Dnp3Config
@@ -14,7 +21,11 @@ from hub import (
     Kind,
     Point,
     PointSpec,
+    Role,
 )
+from hub.kernel.app import Hub
+from hub.kernel.run import make_hub
+from tests import memory_sync
 
 START = 1_700_000_000_000
 SPECS = (
@@ -134,3 +145,19 @@ def config(port: int, **more: Any) -> Dnp3Config:
         },
         Dnp3Config,
     )
+
+
+@contextlib.asynccontextmanager
+async def running(file: str, folder: Path) -> AsyncIterator[Hub]:
+    """A whole gateway with its own API, by a file in which {folder} is where it keeps its data."""
+    path = folder / "gateway.toml"
+    path.write_text(file.replace("{folder}", str(folder)))
+    modules = (api, dnp3, memory_sync)
+    hub = make_hub(load(path), Role.GATEWAY, modules=modules, installed=False)
+    task = asyncio.create_task(hub.run())
+    await asyncio.wait_for(hub.started.wait(), 5)
+    try:
+        yield hub
+    finally:
+        hub.stopping.set()
+        await asyncio.wait_for(task, 5)

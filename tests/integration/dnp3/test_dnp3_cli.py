@@ -92,6 +92,26 @@ def test_the_clock_is_written(simulator: str) -> None:
     assert run("clock", simulator, "--lan")[0] == 0
 
 
+def test_counters_and_analogs_are_frozen_now_and_at_a_time(simulator: str) -> None:
+    def frozen(address: str) -> str | None:
+        return str(json.loads(run("read", simulator, address, "--json")[1][0])["time"])
+
+    assert run("freeze", simulator, "ctr:0-1", "--clear")[:2] == (0, ["ctr:0-1: accepted"])
+    first = frozen("fctr:0")
+    assert first != frozen("fctr:2")
+    assert run("freeze", simulator, "ai")[0] == 0
+    assert run("read", simulator, "fai:3")[0] == 0
+    assert run("freeze", simulator, "ctr", "--every", "0.1")[0] == 0
+    for _ in range(50):
+        if frozen("fctr:0") != first:
+            break
+    assert frozen("fctr:0") != first
+    assert run("freeze", simulator, "ctr", "--cancel")[1] == ["ctr: no more freezing"]
+    assert run("freeze", simulator, "ctr", "--at", "2001-01-01T00:00:00")[0] == 1
+    assert "neither counters" in run("freeze", simulator, "bi")[2]
+    assert "can clear" in run("freeze", simulator, "ctr", "--clear", "--every", "1")[2]
+
+
 def test_sniff_prints_one_object_a_fragment(shared: Path) -> None:
     capture = shared / "data/pcaps/dnp3/zeek/dnp3_select_operate.pcap"
     code, lines, _ = run("sniff", str(capture), "--json")

@@ -1,11 +1,9 @@
-"""Files, and the lines beside TCP: TLS, UDP, serial; and a line that loses, cuts and delays."""
+"""The lines beside TCP: TLS, UDP, serial; and a line that loses, cuts and delays."""
 
 import asyncio
 import contextlib
 import os
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +11,11 @@ import pytest
 
 from drivers.dnp3.codec.app import Function
 from drivers.dnp3.codec.commands import CommandStatus, Control, ControlCode, Crob
-from drivers.dnp3.codec.files import FileStatus, FileType
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.lines import Line, connect_tcp, open_serial, open_udp
-from drivers.dnp3.master import Association, FileError, MasterChannel, Measurements, operations
-from drivers.dnp3.master import files as transfer
+from drivers.dnp3.master import Association, MasterChannel, Measurements, operations
 from drivers.dnp3.outstation import (
     Database,
-    FolderStore,
     Handler,
     OutstationServer,
     OutstationSettings,
@@ -67,47 +62,6 @@ async def check(line: Line, **more: Any) -> Association:
     expected = {n: float(n % 2) for n in range(400)}
     assert seen == {PointType.AI: expected, PointType.BI: expected}
     return peer
-
-
-@pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[tuple[Association, Path]]:
-    outstation = server()
-    outstation.outstation._requests.files._store = FolderStore(tmp_path, writable=True)
-    async with outstation.listen("127.0.0.1", 0) as port:
-        line = await connect_tcp("127.0.0.1", port, within=2)
-        yield Association(MasterChannel(line), 10, timeout=2), tmp_path
-        line.close()
-
-
-async def test_a_file_goes_there_and_comes_back(shelf: tuple[Association, Path]) -> None:
-    peer, folder = shelf
-    data = random.Random(3).randbytes(10_000)
-    await transfer.write_file(peer, "report.bin", data)
-    assert (folder / "report.bin").read_bytes() == data
-    assert await transfer.read_file(peer, "report.bin") == data
-    info = await transfer.file_info(peer, "report.bin")
-    assert (info.name, info.size, info.type) == ("report.bin", 10_000, FileType.FILE)
-    await transfer.write_file(peer, "empty", b"")
-    assert await transfer.read_file(peer, "empty") == b""
-    assert [entry.name for entry in await transfer.list_directory(peer)] == ["empty", "report.bin"]
-    await transfer.delete_file(peer, "empty")
-    assert not (folder / "empty").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "status"),
-    [
-        ("missing", FileStatus.NOT_FOUND),
-        ("../../etc/passwd", FileStatus.PERMISSION_DENIED),
-        ("a\0b", FileStatus.PERMISSION_DENIED),
-    ],
-)
-async def test_a_file_that_may_not_be_read_is_refused(
-    shelf: tuple[Association, Path], name: str, status: FileStatus
-) -> None:
-    with pytest.raises(FileError) as error:
-        await transfer.read_file(shelf[0], name)
-    assert error.value.file_status == status
 
 
 async def test_udp_carries_a_start_up() -> None:
@@ -376,3 +330,45 @@ async def test_a_silent_link_is_asked_for_and_dropped_when_nobody_answers() -> N
         async with asyncio.timeout(2):
             await line.closed
         assert not outstation.connected
+
+
+async def test_many_outstations_share_a_serial_line() -> None:
+    near, far = os.openpty()
+    import tty
+
+    tty.setraw(near)
+    bus = Bus()
+    outstations = [server(20, address, unsolicited=False) for address in range(10, 14)]
+    for outstation in outstations:
+        outstation.attach(bus.end())
+    pty, bridge = PtyLine(near), bus.end()
+    pty.on_data, bridge.on_data = bridge.write, pty.write
+    line = open_serial(os.ttyname(far), baudrate=115200)
+    channel = MasterChannel(line, confirmed=True)
+    peers = [Association(channel, address, timeout=2) for address in range(10, 14)]
+    answers = await asyncio.gather(*(operations.integrity(peer) for peer in peers))
+    assert [len(answer.fragments) for answer in answers] == [1] * 4
+    close = [(1, Crob(ControlCode.CLOSE))]
+    assert await operations.select_operate(peers[2], close) == [CommandStatus.SUCCESS]
+    operated = [o.outstation._handler.operated for o in outstations]  # type: ignore[attr-defined]
+    assert operated == [[], [], [1], []]
+    line.close()
+    pty.close()
+    os.close(far)
+
+
+async def test_an_outstation_answers_to_the_self_address_when_it_is_asked_to() -> None:
+    from drivers.dnp3.codec.link import SELF
+    from drivers.dnp3.codec.station import Station
+
+    for answers in (True, False):
+        bus = Bus()
+        outstation = server(5, 1234, self_address=answers, unsolicited=False)
+        outstation.attach(bus.end())
+        master, came = bus.end(), list[bytes]()
+        master.on_data = came.append
+        master.write(Station(1, master=True).send(b"\xc0\x17", SELF))
+        await asyncio.sleep(0.02)
+        heard, _ = Station(1, master=True).receive(b"".join(came))
+        assert [delivery.source for delivery in heard] == ([1234] if answers else [])
+        outstation.close()

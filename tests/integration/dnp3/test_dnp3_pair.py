@@ -201,3 +201,54 @@ async def test_many_requests_at_once_are_answered_each(pair: Pair) -> None:
     )
     assert [len(a.fragments) for a in answers] == [1] * 10
     assert pair.faults == []
+
+
+async def test_analogs_are_frozen_at_a_time_and_again(pair: Pair) -> None:
+    await operations.startup(pair.peer, unsolicited=(), clock=lambda: START)
+    clock = [START]
+    pair.server.outstation._requests.freezer._clock = lambda: clock[0]
+    await operations.freeze_at(pair.peer, START + 40, 100, PointType.AI, start=2, stop=3)
+    pair.database.update(PointType.AI, 2, 7.5, time=START)
+    clock[0] = START + 40
+    await until(lambda: pair.database.tables[PointType.FAI].value[2] == 7.5)
+    pair.reports.clear()
+    await operations.poll(pair.peer, (3,))
+    assert states(pair, PointType.FAI, events=True) == {2: 7.5}
+    pair.reports.clear()
+    await operations.read_ranges(pair.peer, [(PointType.FAI, 1, 3)])
+    assert states(pair, PointType.FAI, events=False) == {1: 1.0, 2: 7.5, 3: 1.0}
+    await operations.end_freezing(pair.peer, PointType.AI)
+    assert pair.server.outstation.until_freeze() is None
+    with pytest.raises(Refused):
+        await operations.freeze(pair.peer, PointType.AI, clear=True)
+
+
+async def test_a_scheduled_freeze_needs_no_master(pair: Pair) -> None:
+    import time
+
+    freezer = pair.server.outstation._requests.freezer
+    freezer._clock = lambda: time.time_ns() // 1_000_000
+    await operations.freeze_at(pair.peer, time.time_ns() // 1_000_000 + 150)
+    pair.database.update(PointType.CTR, 4, 4711.0, time=START)
+    pair.peer.channel.line.close()
+    await until(lambda: not pair.server.connected)
+    await until(lambda: pair.database.tables[PointType.FCTR].value[4] == 4711.0)
+
+
+async def test_commands_that_others_gave_are_told_to_a_master(pair: Pair) -> None:
+    await operations.startup(pair.peer, unsolicited=(), clock=lambda: START)
+    for point in (PointType.BOC, PointType.AOC):
+        await operations.assign_class(pair.peer, 1, point)
+    await operations.direct_operate(pair.peer, [(3, Crob(ControlCode.TRIP))])
+    pair.device.answer = CommandStatus.LOCAL
+    await operations.direct_operate(pair.peer, [(4, AnalogOutput(12.5))])
+    pair.reports.clear()
+    await operations.poll(pair.peer, (1,))
+    told = [
+        (r.point, int(r.columns.index[0]), float(r.columns.value[0]), int(r.columns.flags[0]))
+        for r in pair.reports
+    ]
+    assert told == [
+        (PointType.BOC, 3, 0.0, CommandStatus.SUCCESS),
+        (PointType.AOC, 4, 12.5, CommandStatus.LOCAL),
+    ]

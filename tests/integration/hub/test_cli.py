@@ -78,7 +78,15 @@ def answers():
             "achieved": 1.01,
             "channel": "line",
             "state": "online",
-            "wire": [{"at": 1_800_000_000_000_000, "sent": True, "hex": "00 01", "note": "read"}],
+            "wire": [
+                {
+                    "at": 1_800_000_000_000_000,
+                    "sent": True,
+                    "hex": "00 01",
+                    "note": "read",
+                    "lines": ["link 1 → 10", "application READ"],
+                }
+            ],
             "buffer": {"committed": 17, "acknowledged": 12},
             "place": {"stream": "telemetry", "seq": 12, "row": 3, "acknowledged": True},
         },
@@ -113,6 +121,8 @@ def test_watch_and_explain_show_what_the_gateway_tells(answers):
     story = busbar("explain", "m.v", "--url", answers).stdout
     for word in (
         "→ 00 01 read",
+        "link 1 → 10",
+        "application READ",
         "hr:40",
         "× 0.1",
         "220.5",

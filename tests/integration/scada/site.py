@@ -13,7 +13,7 @@ import aiohttp
 import api
 import config
 import sync
-from drivers import modbus
+from drivers import iec61850, modbus
 from hub import Role
 from hub.kernel.app import Hub
 from hub.kernel.profiles import Profiles
@@ -144,7 +144,7 @@ class Site:
         path = self.folder / "gateway.toml"
         head = GATEWAY.format(folder=self.folder, wire=self.wire.port, key=KEY)
         path.write_text(head + (self.channels or BREAKER.format(field=self.server.port)))
-        modules = (api, sync, modbus)
+        modules = (api, sync, modbus, iec61850)
         hub = make_hub(
             config.load(path), Role.GATEWAY, modules=modules, installed=False, profiles=Profiles()
         )
@@ -217,7 +217,7 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(folder: Path, dsn: str) -> AsyncIterator[Site]:
+async def site(folder: Path, dsn: str, channels: str = "") -> AsyncIterator[Site]:
     path = folder / "centre.toml"
     path.write_text(CENTRE.format(folder=folder, dsn=dsn, key=KEY))
     settings = config.load(path)
@@ -236,7 +236,7 @@ async def site(folder: Path, dsn: str) -> AsyncIterator[Site]:
         stack.push_async_callback(wire.cut)
         server = await stack.enter_async_context(Server({1: breaker}))
         client = await stack.enter_async_context(aiohttp.ClientSession(address))
-        made = Site(folder, dsn, hub, wire, breaker, server, client)
+        made = Site(folder, dsn, hub, wire, breaker, server, client, channels=channels)
         breaker.on_write.append(made.move)
         stack.push_async_callback(made.stop_gateway)
         await made.start_gateway()

@@ -95,8 +95,9 @@ async def test_an_unknown_point_asks_for_the_catalogue_and_stores_nothing(
 async def test_frames_of_another_buffer_and_forged_ones_are_refused(plain_centre: Centre) -> None:
     sender, other = await introduced(plain_centre), Sender()
     foreign = other.readings(make_batch(10, 0))
-    with pytest.raises(BrokenChain):
+    with pytest.raises(Refused, match="does not follow") as refused:
         await plain_centre.take(Stream.TELEMETRY, sender.epoch, foreign)
+    assert refused.value.need is Need.EPOCH
     first = sender.readings(make_batch(10, 0))
     forged = frames.encode_readings(2, frames.digest(b"guess"), make_batch(10, 10))
     with pytest.raises(BrokenChain):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+from hub import Note
 from sync.buffer import Buffer
 from sync.endpoint import Endpoint
 from sync.uplink import HttpCarrier, Uplink
@@ -173,3 +175,36 @@ async def test_a_centre_restored_from_an_old_backup_is_filled_from_local_history
                 while len(await times(plain_centre)) < 11_000:
                     await asyncio.sleep(0.1)
     assert np.array_equal(await times(plain_centre), np.arange(11_000))
+
+
+@pytest.mark.parametrize(("written", "restarts"), [(1_000, 0), (1_000, 2), (60_000, 0)])
+async def test_a_buffer_restored_from_an_older_copy_loses_and_doubles_nothing(
+    plain_centre: Centre, tmp_path: Path, written: int, restarts: int
+) -> None:
+    path, copy = tmp_path / "b.db", tmp_path / "copy.db"
+    async with served(plain_centre) as port:
+        async with Buffer.opened(path) as buffer:
+            async with uplink(buffer, port, plain_centre.key):
+                await fill(buffer, 3_000)
+                await acknowledged(buffer)
+            await fill(buffer, 2_000, 3_000)
+        shutil.copy(path, copy)
+        async with Buffer.opened(path) as buffer:
+            async with uplink(buffer, port, plain_centre.key):
+                await fill(buffer, 15_000, 5_000)
+                for at in range(20):
+                    buffer.record(Note(at=at, level="info", code="test", message="an event"))
+                    await buffer.flush()
+                await acknowledged(buffer)
+        copy.replace(path)
+        async with Buffer.opened(path) as buffer:
+            await fill(buffer, written, 20_000)
+        for _ in range(restarts):
+            async with Buffer.opened(path):
+                pass
+        async with Buffer.opened(path) as buffer, uplink(buffer, port, plain_centre.key):
+            await fill(buffer, 1_000, 20_000 + written)
+            await acknowledged(buffer)
+    assert np.array_equal(await times(plain_centre), np.arange(21_000 + written))
+    notes = await plain_centre.rows("SELECT code FROM sync_note WHERE code LIKE 'buffer.%'")
+    assert notes == [("buffer.restored",)]

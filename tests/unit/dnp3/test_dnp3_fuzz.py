@@ -12,7 +12,7 @@ from drivers.dnp3.codec.transport import Reassembler, segments
 from drivers.dnp3.master.measurements import Origin, reports
 from drivers.dnp3.outstation import Database, Handler, Outstation, OutstationSettings
 from drivers.dnp3.sniff import describe
-from drivers.dnp3.trace import LAYERS, explain
+from drivers.dnp3.trace import LAYERS, Explainer
 from hub import ProtocolError
 
 # Fragments that reach deep; hypothesis mutates them.
@@ -88,7 +88,8 @@ def test_decoding_fails_only_in_the_ways_it_may(data: bytes) -> None:
     except ProtocolError:
         return
     describe(fragment)
-    for text in explain(encode(Frame(0x44, 1, 10, (b"\xc0" + data)[:250])), frozenset(LAYERS)):
+    frame = encode(Frame(0x44, 1, 10, (b"\xc0" + data)[:250]))
+    for text in Explainer(frozenset(LAYERS))(True, frame):
         assert isinstance(text, str)
     try:
         for report in reports(fragment, Origin.POLL):
@@ -109,7 +110,7 @@ def test_what_is_decoded_claims_no_more_octets_than_there_are(data: bytes) -> No
 
 
 def plant() -> Outstation:
-    database = Database({point: range(20) for point in PointType if point is not PointType.FAI})
+    database = Database(dict.fromkeys(PointType, range(20)))
     for point, table in database.tables.items():
         if point is not PointType.OS:
             database.load(point, np.zeros(len(table)), 0x01, 0)

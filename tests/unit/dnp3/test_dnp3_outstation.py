@@ -251,3 +251,21 @@ def test_the_time_is_asked_for_again_after_its_interval() -> None:
     rtu.ask(Function.WRITE, b"\x32\x01\x07\x01" + (5000).to_bytes(6, "little"), 10.0)
     assert not rtu.core.indications(11.0) & Iin.NEED_TIME
     assert rtu.core.indications(3611.0) & Iin.NEED_TIME
+
+
+@pytest.mark.parametrize(("address", "kept"), [(0xFFFD, False), (0xFFFE, True), (0xFFFF, False)])
+def test_a_broadcast_is_told_and_one_that_must_be_confirmed_stands_until_it_is(
+    address: int, kept: bool
+) -> None:
+    rtu = Rtu()
+    command = Fragment(Control(0), Function.DIRECT_OPERATE_NR, encode([(1, Crob(0x41))]))
+    assert rtu.core.receive(command.encode(), 1.0, address) == []
+    assert rtu.relay.operated == 1
+    for again in (False, True):
+        [answer] = rtu.ask(Function.DELAY_MEASURE, now=2.0)
+        told = bool((answer.iin or Iin.NONE) & Iin.BROADCAST)
+        assert answer.control.confirm is kept
+        assert told is (kept or not again)
+    rtu.confirm(answer.control.sequence, 3.0, unsolicited=False)
+    [answer] = rtu.ask(Function.DELAY_MEASURE, now=4.0)
+    assert not (answer.iin or Iin.NONE) & Iin.BROADCAST
