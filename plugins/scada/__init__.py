@@ -44,7 +44,7 @@ devices = Resource(
         "device_type",
         "status",
         "is_active",
-    ),  # fmt: skip
+    ),
     sort=("code", "name", "created_at", "status_at"),
     search=("code", "name", "serial_no", "model"),
 )

@@ -36,8 +36,14 @@ export function label(texts: Partial<Record<string, string>> | undefined, fallba
   return texts?.[language.value] ?? texts?.['en'] ?? fallback
 }
 
+const formats = new Map<string, Intl.NumberFormat>()
+
+/** Making a format costs far more than using it, and a page of live values uses thousands a second. */
 export function number(value: number, digits = 3): string {
-  return new Intl.NumberFormat(locale.value, { maximumFractionDigits: digits }).format(value)
+  const key = `${locale.value} ${digits}`
+  let format = formats.get(key)
+  if (!format) formats.set(key, (format = new Intl.NumberFormat(locale.value, { maximumFractionDigits: digits })))
+  return format.format(value)
 }
 
 export function instant(value: string | number | Date, seconds = false): string {
