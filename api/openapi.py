@@ -9,6 +9,7 @@ import msgspec
 
 from api import openapi_exchange
 from api.endpoints import path_of
+from api.openapi_exchange import needs
 from api.resources import action_path
 from hub import Endpoint, Entity, Op, Plugin, Reply, Resource
 from hub.contract.endpoint import Action, Signature
@@ -108,9 +109,8 @@ class Writer:
             "operationId": f"{module}.{endpoint.name}",
             "summary": endpoint.summary,
             "responses": self._answer(status, self.schema.get(returned)),
+            **needs(endpoint.permission),
         }
-        if endpoint.permission:
-            operation["x-permission"] = endpoint.permission
         if endpoint.public:
             operation["security"] = []
         if sign.params is not None:
@@ -138,7 +138,7 @@ class Writer:
                 "tags": [plugin.name],
                 "operationId": f"{plugin.name}.{res.name}.{verb}",
                 "summary": f"{verb.title()} {res.title or res.name}",
-                "x-permission": res.permission(op),
+                **needs(res.permission(op)),
                 "responses": self._answer(status, schema),
                 **more,
             }
@@ -178,7 +178,7 @@ class Writer:
             "tags": [plugin.name],
             "operationId": f"{plugin.name}.{res.name}.{action.name}",
             "summary": action.summary,
-            "x-permission": res.action_permission(action),
+            **needs(res.action_permission(action)),
             "responses": self._answer(200 if schema else 204, schema),
         }
         if action.end:

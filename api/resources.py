@@ -42,13 +42,13 @@ def _routes(res: Resource[Any]) -> Iterator[tuple[str, str, Any]]:
         yield "DELETE", one, _delete(res)
 
 
-async def _allowed(request: web.Request, permission: str) -> Actor:
+async def _allowed(request: web.Request, permission: str | None) -> Actor:
     actor = await authenticate(request)
     actor.require(permission)
     return actor
 
 
-async def _permitted(request: web.Request, permission: str) -> Any:
+async def _permitted(request: web.Request, permission: str | None) -> Any:
     """The unit of work of a caller who may; nothing was read of the body or the database."""
     actor = await _allowed(request, permission)
     return request.app[STATE].unit(actor, caller(request))

@@ -12,6 +12,8 @@ from hub.contract.alarms import (
     Limits,
     Mark,
     Mask,
+    OutsideAlarm,
+    OutsideAlarms,
     Severity,
     merged,
 )
@@ -65,6 +67,7 @@ from hub.contract.errors import (
     Unsupported,
 )
 from hub.contract.events import Happened, Replayer, Subscriber, subscribe
+from hub.contract.flags import Flags
 from hub.contract.http import AddressRefused, HttpAnswer, HttpClient
 from hub.contract.ids import uuid7
 from hub.contract.jobs import (
@@ -106,6 +109,8 @@ from hub.contract.meters import (
     MeterPoint,
     MeterProgress,
 )
+from hub.contract.notices import Channel, Notice, Notifier, Priority
+from hub.contract.options import Options
 from hub.contract.orders import (
     AnyOrder,
     Condition,
@@ -130,6 +135,7 @@ from hub.contract.readings import (
 from hub.contract.services import (
     DIRECTORY,
     DSN,
+    FLAGS,
     HTTP,
     INFLOW,
     JOBS,
@@ -137,11 +143,15 @@ from hub.contract.services import (
     METER_ORDERS,
     METERS,
     NEWS,
+    NOTIFIER,
+    OPTIONS,
     ORDERS,
+    OUTSIDE_ALARMS,
     REPLAYER,
     SIGNALS,
     SITE,
     STORE,
+    TOKENS,
     UNIT,
     VAULT,
     Key,
@@ -149,6 +159,7 @@ from hub.contract.services import (
 from hub.contract.signals import Signals
 from hub.contract.site import Site
 from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
+from hub.contract.tokens import IssuedTokens, TokenIssuer, TokenKind, TokenMeter, TokenOrder
 from hub.contract.vault import Vault
 
 if TYPE_CHECKING:
@@ -182,6 +193,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTORY",
     "DSN",
+    "FLAGS",
     "GOOD",
     "HTTP",
     "INFLOW",
@@ -191,11 +203,15 @@ __all__ = [
     "METERS",
     "METER_ORDERS",
     "NEWS",
+    "NOTIFIER",
+    "OPTIONS",
     "ORDERS",
+    "OUTSIDE_ALARMS",
     "REPLAYER",
     "SIGNALS",
     "SITE",
     "STORE",
+    "TOKENS",
     "UNIT",
     "VAULT",
     "Actor",
@@ -220,6 +236,7 @@ __all__ = [
     "Catalogue",
     "CatalogueEntry",
     "Cause",
+    "Channel",
     "ChannelConfig",
     "Code",
     "Command",
@@ -244,6 +261,7 @@ __all__ = [
     "Event",
     "Explainer",
     "Flag",
+    "Flags",
     "Forbidden",
     "Gap",
     "GapCause",
@@ -255,6 +273,7 @@ __all__ = [
     "Inflow",
     "Instant",
     "Invalid",
+    "IssuedTokens",
     "Job",
     "Jobs",
     "Journal",
@@ -290,11 +309,16 @@ __all__ = [
     "Node",
     "NotFound",
     "Note",
+    "Notice",
+    "Notifier",
     "Op",
     "Operate",
+    "Options",
     "Order",
     "Orders",
     "Outcome",
+    "OutsideAlarm",
+    "OutsideAlarms",
     "Permanent",
     "Phone",
     "Place",
@@ -302,6 +326,7 @@ __all__ = [
     "Point",
     "PointDirectory",
     "PointSpec",
+    "Priority",
     "Prose",
     "ProtocolError",
     "Queue",
@@ -333,6 +358,10 @@ __all__ = [
     "Subscriber",
     "SwitchTold",
     "TimedOut",
+    "TokenIssuer",
+    "TokenKind",
+    "TokenMeter",
+    "TokenOrder",
     "TooLarge",
     "TooMany",
     "Unauthenticated",

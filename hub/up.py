@@ -19,17 +19,21 @@ from rich.text import Text
 from hub.children import Child, ChildFailed
 
 GATEWAY = "local"
-PATIENCE = {"simulated field": 30.0, "centre": 120.0, "gateway": 30.0}
+PATIENCE = {"simulated field": 30.0, "simulated meters": 30.0, "centre": 120.0, "gateway": 30.0}
 console = Console(highlight=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to start. files: the person's own settings, later ones win."""
+    """What to start. files: the person's own settings, later ones win.
+
+    meters: simulated ones behind an MQTT broker.
+    """
 
     data: Path
     files: tuple[Path, ...] = ()
     simulate: bool = False
+    meters: int = 0
     port: int = 8000
     gateway_port: int = 8001
 
@@ -84,18 +88,26 @@ async def step(what: str, work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
     return facts
 
 
+async def simulate(running: Site) -> list[Path]:
+    """Start the field that was asked for; the configurations that read it."""
+    plan, files = running.plan, []
+    wanted = {
+        "simulated field": ["modbus"] if plan.simulate else [],
+        "simulated meters": ["acrel", "--meters", str(plan.meters)] if plan.meters else [],
+    }
+    for name, asked in wanted.items():
+        if asked:
+            path = plan.data / f"{name.replace(' ', '-')}.toml"
+            written = ("--write-config", str(path))
+            await step(name, running.start(name, "simulate", *asked, *written))
+            files.append(path)
+    return files
+
+
 async def launch(running: Site) -> dict[str, Any]:
     """Start field, centre and gateway; what the centre said of itself."""
-    plan, files = running.plan, list(running.plan.files)
-    if plan.simulate:
-        simulated = plan.data / "simulated.toml"
-        await step(
-            "simulated field",
-            running.start(
-                "simulated field", "simulate", "modbus", "--write-config", str(simulated)
-            ),
-        )
-        files.append(simulated)
+    plan = running.plan
+    files = [*plan.files, *await simulate(running)]
     key, own = gateway_key(plan.data), [x for f in plan.files for x in ("-c", str(f))]
     centre = await step(
         "centre",

@@ -96,10 +96,11 @@ class Actor:
     expires: dt.datetime | None = None
     limits: tuple[tuple[int, int], ...] = ()
 
-    def may(self, permission: str) -> bool:
-        return permits(self.permissions, permission)
+    def may(self, permission: str | None) -> bool:
+        """None is what every caller may."""
+        return permission is None or permits(self.permissions, permission)
 
-    def require(self, permission: str) -> None:
+    def require(self, permission: str | None) -> None:
         if not self.may(permission):
             raise Forbidden(f"this needs the permission {permission}", required_action=permission)
 
@@ -149,7 +150,7 @@ class Ctx:
         """Publish when the transaction commits; nothing leaves if it rolls back."""
         self.events.append((tenant or self.actor.tenant, event))
 
-    def require(self, permission: str) -> None:
+    def require(self, permission: str | None) -> None:
         self.actor.require(permission)
 
     def get(self, key: "Key[T]") -> T:

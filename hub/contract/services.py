@@ -1,21 +1,27 @@
 """Typed names of what a process offers: a plugin finds a service without knowing who runs it."""
 
+from .alarms import OutsideAlarms
 from .context import UnitOfWork
 from .events import Replayer
+from .flags import FLAGS
 from .http import HTTP
 from .jobs import JOBS
 from .journal import Journal
 from .key import Key
 from .meters import Inflow, MeterDirectory, MeterOrders
+from .notices import NOTIFIER
+from .options import OPTIONS
 from .orders import Orders
 from .signals import Signals
 from .site import Site
 from .telemetry import News, PointDirectory, ReadingStore
+from .tokens import TokenIssuer
 from .vault import Vault
 
 __all__ = [
     "DIRECTORY",
     "DSN",
+    "FLAGS",
     "HTTP",
     "INFLOW",
     "JOBS",
@@ -23,11 +29,15 @@ __all__ = [
     "METERS",
     "METER_ORDERS",
     "NEWS",
+    "NOTIFIER",
+    "OPTIONS",
     "ORDERS",
+    "OUTSIDE_ALARMS",
     "REPLAYER",
     "SIGNALS",
     "SITE",
     "STORE",
+    "TOKENS",
     "UNIT",
     "VAULT",
     "Key",
@@ -40,7 +50,9 @@ ORDERS = Key[Orders]("orders to gateways")
 DIRECTORY = Key[PointDirectory]("points")
 METERS = Key[MeterDirectory]("meters")
 METER_ORDERS = Key[MeterOrders]("orders to meters")
+TOKENS = Key[TokenIssuer]("prepayment tokens")
 INFLOW = Key[Inflow]("readings from outside")
+OUTSIDE_ALARMS = Key[OutsideAlarms]("alarms from outside")
 UNIT = Key[UnitOfWork]("unit of work")
 SIGNALS = Key[Signals]("signals")
 SITE = Key[Site]("points of this gateway")

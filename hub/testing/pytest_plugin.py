@@ -37,8 +37,12 @@ MODULES = (
     "plugins.finance",
     "plugins.billing",
     "drivers.acrel",
+    "drivers.sts",
     "plugins.events",
     "plugins.jobs",
+    "plugins.notifications",
+    "plugins.monitoring",
+    "plugins.admin",
 )
 
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 from hub import HTTP, SIGNALS, UNIT, Plugin, hookimpl
 
 from .cleaning import DAILY, clean
+from .expressions import compile_
 from .fanout import spread
 from .happenings import EVENTS
 from .live import watch
@@ -18,7 +19,7 @@ from .log import TYPES, dead_letters, known, log, processing, types
 from .sender import Sender
 from .webhooks import attempts, deliveries, endpoints
 
-__all__ = ["EVENTS"]
+__all__ = ["EVENTS", "compile_"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -26,12 +26,30 @@ from . import (
 from .accounts import ACCOUNTS, Accounts, Policy
 from .bootstrap import Bootstrap, bootstrap
 from .events import EVENTS
+from .managing import Deed, account, clean_sessions, end_session, manage, reset_token, set_role
 from .models import Tenant, User
 from .passwords import Passwords
+from .people import users_by_id, users_who_may, users_with_role
 from .settings import IdentitySettings
 from .tokens import Tokens, secret_file
 
-__all__ = ["ACCOUNTS", "Bootstrap", "Tenant", "User", "bootstrap"]
+__all__ = [
+    "ACCOUNTS",
+    "Bootstrap",
+    "Deed",
+    "Tenant",
+    "User",
+    "account",
+    "bootstrap",
+    "clean_sessions",
+    "end_session",
+    "manage",
+    "reset_token",
+    "set_role",
+    "users_by_id",
+    "users_who_may",
+    "users_with_role",
+]
 
 
 ACTIONS = (

@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from hub import DIRECTORY, METERS, Plugin, Resource, hookimpl
+from hub import DIRECTORY, METERS, OUTSIDE_ALARMS, Plugin, Resource, hookimpl
 
 from .alarm_models import AlarmEntry, AlarmRow
 from .alarm_views import follow_alarms
@@ -18,6 +18,7 @@ from .gateways import gateway_moved
 from .maintenance import device_maintenance, station_maintenance
 from .meters import Meters
 from .models import DataPoint, Device, Station, StationLink
+from .outside import Outside
 from .readings import aggregate, history, live, watch
 from .readings_export import export_readings
 from .station_views import energy_report, stations
@@ -82,7 +83,7 @@ def hub_plugin() -> Plugin:
             "scada.readings.read": "See measured values",
             "scada.alarms.force_close": "Close alarms whose condition is still there",
         },
-        providers={DIRECTORY: Directory(), METERS: Meters()},
+        providers={DIRECTORY: Directory(), METERS: Meters(), OUTSIDE_ALARMS: Outside()},
         migrations=Path(__file__).parent / "migrations",
         locale=Path(__file__).parent / "locale",
     )

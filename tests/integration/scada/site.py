@@ -13,7 +13,7 @@ import aiohttp
 import api
 import config
 import sync
-from drivers import iec61850, modbus
+from drivers import iec61850, modbus, mqtt
 from hub import Role
 from hub.kernel.app import Hub
 from hub.kernel.profiles import Profiles
@@ -144,7 +144,7 @@ class Site:
         path = self.folder / "gateway.toml"
         head = GATEWAY.format(folder=self.folder, wire=self.wire.port, key=KEY)
         path.write_text(head + (self.channels or BREAKER.format(field=self.server.port)))
-        modules = (api, sync, modbus, iec61850)
+        modules = (api, sync, modbus, iec61850, mqtt)
         hub = make_hub(
             config.load(path), Role.GATEWAY, modules=modules, installed=False, profiles=Profiles()
         )
