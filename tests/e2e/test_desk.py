@@ -38,7 +38,7 @@ def _user(site: Site, name: str, permissions: list[str]) -> tuple[str, str]:
 def test_the_overview_shows_every_station_and_says_when_it_is_old(visit: Open) -> None:
     page = visit("/home")
     for code in ("SS1", "SS2"):
-        expect(page.get_by_test_id(f"home-station-{code}")).to_contain_text("kW")
+        expect(page.get_by_test_id(f"home-station-{code}")).to_contain_text("kW", timeout=60_000)
     figures = page.get_by_test_id("home-figures")
     expect(figures).to_contain_text("50/ 50")
     expect(page.get_by_test_id("home-gateways")).to_contain_text("points")
