@@ -236,7 +236,8 @@ def respond(request: web.Request, answer: Any, status: int) -> web.Response:
     if isinstance(answer, Download):
         name = re.sub(r"[^A-Za-z0-9._-]", "_", answer.name)
         shown = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return web.Response(body=answer.data, content_type=answer.media_type, headers=shown)
+        body = answer.data if answer.pieces is None else answer.pieces
+        return web.Response(body=body, content_type=answer.media_type, headers=shown)
     if not isinstance(answer, Reply):
         return reply(answer, 204 if answer is None and status == 200 else status)
     response = reply(answer.body, answer.status, dict(answer.headers))

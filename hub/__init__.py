@@ -119,6 +119,9 @@ from hub.contract.orders import (
     Operate,
     Order,
     Orders,
+    Probe,
+    ProbeReport,
+    ProbeStep,
 )
 from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
@@ -158,7 +161,16 @@ from hub.contract.services import (
 )
 from hub.contract.signals import Signals
 from hub.contract.site import Site
-from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
+from hub.contract.telemetry import (
+    Aggregate,
+    Bucket,
+    Completeness,
+    CompletenessState,
+    Hole,
+    News,
+    PointDirectory,
+    ReadingStore,
+)
 from hub.contract.tokens import IssuedTokens, TokenIssuer, TokenKind, TokenMeter, TokenOrder
 from hub.contract.vault import Vault
 
@@ -243,6 +255,8 @@ __all__ = [
     "CommandDone",
     "CommandState",
     "CommandTold",
+    "Completeness",
+    "CompletenessState",
     "Condition",
     "ConfigError",
     "Conflict",
@@ -266,6 +280,7 @@ __all__ = [
     "Gap",
     "GapCause",
     "Happened",
+    "Hole",
     "HttpAnswer",
     "HttpClient",
     "HubError",
@@ -327,6 +342,9 @@ __all__ = [
     "PointDirectory",
     "PointSpec",
     "Priority",
+    "Probe",
+    "ProbeReport",
+    "ProbeStep",
     "Prose",
     "ProtocolError",
     "Queue",

@@ -10,7 +10,7 @@ from aiohttp import web
 from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from hub import HubError, Stream
+from hub import HubError, Stream, Unavailable
 from hub.kernel.app import Route
 
 from .frames import FrameError
@@ -74,10 +74,13 @@ class Endpoint:
 
 async def _body(request: web.Request) -> bytes:
     body = bytearray()
-    async for chunk in request.content.iter_chunked(1 << 16):
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLarge
+    try:
+        async for chunk in request.content.iter_chunked(1 << 16):
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise TooLarge
+    except ConnectionResetError:
+        raise Unavailable("the link broke before all had come") from None
     return bytes(body)
 
 

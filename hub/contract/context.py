@@ -1,11 +1,11 @@
 """What a handler is given: who asks, from where, the open transaction, the clock."""
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -196,12 +196,16 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     max_age: int | None = None
 
 
+_FILE = msgspec.Meta(extra_json_schema={"type": "string", "format": "binary"})
+
+
 class Download(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that is a file."""
+    """An answer that is a file. pieces: instead of data, asked for after the commit."""
 
     name: str
     media_type: str
-    data: bytes
+    data: bytes = b""
+    pieces: Annotated[AsyncIterator[bytes], _FILE] | None = None
 
 
 class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

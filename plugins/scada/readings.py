@@ -12,13 +12,25 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import Select, select
 
-from hub import STORE, Aggregate, BadRequest, Ctx, NotFound, ReadingBatch, query, room
+from hub import (
+    STORE,
+    Aggregate,
+    BadRequest,
+    CompletenessState,
+    Ctx,
+    Hole,
+    NotFound,
+    ReadingBatch,
+    query,
+    room,
+)
 
 from .models import DataPoint, Device
 from .rules import quality_word
 
 MOST_POINTS = 1000
 MOST_LIVE = 20_000
+MOST_PROVED = 200
 Instant = Annotated[dt.datetime, Meta(tz=True)]
 Bucket = Literal["1m", "5m", "15m", "1h", "1d", "1mo"]
 
@@ -195,6 +207,47 @@ def _read_cursor(raw: str) -> tuple[dt.datetime, int] | None:
         return _time(time), series
     except (binascii.Error, msgspec.MsgspecError, ValueError, OverflowError):
         raise BadRequest("this cursor is not one of ours", field="cursor") from None
+
+
+class PointCompleteness(msgspec.Struct, kw_only=True):
+    """proved_until: all that was acquired before is stored or named in `gaps`."""
+
+    point_id: UUID
+    state: CompletenessState
+    proved_until: dt.datetime | None
+    gaps: tuple[Hole, ...]
+
+
+class CompletenessReport(msgspec.Struct, kw_only=True):
+    """state: the worst of all points."""
+
+    start: dt.datetime
+    end: dt.datetime
+    state: CompletenessState
+    items: list[PointCompleteness]
+
+
+_WORST = (
+    CompletenessState.UNKNOWN, CompletenessState.GAPS, CompletenessState.PENDING,
+    CompletenessState.COMPLETE,
+)  # fmt: skip
+
+
+@query("readings/completeness", permission="scada.readings.read")
+async def prove(ctx: Ctx, params: Period) -> CompletenessReport:
+    """Prove that nothing of a period is missing, or name every hole with its cause."""
+    start, end = _period(ctx, params)
+    points = await authorised(ctx, params, MOST_PROVED)
+    found = await ctx.get(STORE).completeness(list(points), start, end)
+    items = [
+        PointCompleteness(
+            point_id=points[s], state=c.state, proved_until=c.proved_until, gaps=c.gaps
+        )
+        for s, c in found.items()
+    ]
+    states = {item.state for item in items} or {CompletenessState.UNKNOWN}
+    worst = next(state for state in _WORST if state in states)
+    return CompletenessReport(start=start, end=end, state=worst, items=items)
 
 
 @room("readings", permission="scada.readings.read")
