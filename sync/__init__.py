@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hub import Plugin, Role, hookimpl
 
 from .events import EVENTS
+from .reports import gateways
 from .settings import SyncSettings
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def hub_plugin() -> Plugin:
         runs_on=Role.BOTH,
         settings=SyncSettings,
         events=EVENTS,
+        actions=(gateways,),
         migrations=Path(__file__).parent / "migrations",
     )
 

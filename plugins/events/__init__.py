@@ -45,6 +45,7 @@ def hub_plugin() -> Plugin:
         jobs=(clean,),
         schedules=(DAILY,),
         settings=Settings,
+        locale=Path(__file__).parent / "locale",
         migrations=Path(__file__).parent / "migrations",
     )
 

@@ -95,6 +95,7 @@ def hub_plugin() -> Plugin:
         ),
         events=EVENTS,
         providers={LEDGER: Books(), SUBLEDGERS: SubLedgers()},
+        locale=Path(__file__).parent / "locale",
         migrations=Path(__file__).parent / "migrations",
     )
 

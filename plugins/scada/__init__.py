@@ -39,7 +39,15 @@ __all__ = [
 devices = Resource(
     name="devices",
     model=Device,
-    filters=("code", "station_id", "gateway_id", "device_type", "status", "is_active"),
+    filters=(
+        "code",
+        "station_id",
+        "station_role",
+        "gateway_id",
+        "device_type",
+        "status",
+        "is_active",
+    ),
     sort=("code", "name", "created_at", "status_at"),
     search=("code", "name", "serial_no", "model"),
 )

@@ -157,3 +157,23 @@ async def test_without_a_build_the_page_says_what_to_do(tmp_path: Path) -> None:
         reply = await client.get("/")
         assert reply.status == 503
         assert "make console" in await reply.text()
+
+
+async def test_a_search_finds_rows_of_all_resources_that_one_may_list(
+    client: Any, sign_in: SignIn
+) -> None:
+    writer = await sign_in("scada.*")
+    await client.post("/api/v1/scada/stations", json=STATION, headers=writer)
+
+    async def found(headers: dict[str, str], text: str) -> list[dict[str, Any]]:
+        reply = await client.get("/api/v1/console/search", params={"q": text}, headers=headers)
+        assert reply.status == 200
+        return list((await reply.json())["items"])
+
+    [stations] = await found(writer, "Nort")
+    assert (stations["key"], stations["total"]) == ("scada.stations", 1)
+    assert stations["items"][0]["title"] == "North"
+    assert stations["items"][0]["detail"] == "S1"
+    assert await found(await sign_in("identity.users.read"), "Nort") == []
+    short = await client.get("/api/v1/console/search", params={"q": "N"}, headers=writer)
+    assert short.status == 400
