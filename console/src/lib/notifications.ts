@@ -17,34 +17,40 @@ export interface Told {
 }
 
 const AGAIN = 60_000
-const SHOWN = 20
 
-export function useNotifications() {
-  const unread = ref(0)
-  const items = ref<Told[]>([])
+/** How many are unread, for the bell and the page alike. */
+export const unread = ref(0)
+/** Goes up with whatever comes while one is here. */
+export const arrived = ref(0)
 
-  async function count(): Promise<void> {
-    if (document.hidden) return
-    const found = await get<{ unread: number }>('/notifications/count').catch(() => null)
-    if (found) unread.value = found.unread
-  }
-  async function load(): Promise<void> {
-    items.value = (await get<{ items: Told[] }>(`/notifications?limit=${SHOWN}`)).items
-  }
-  async function read(item: Told): Promise<void> {
-    if (item.is_read) return
-    item.is_read = true
-    await request('PUT', `/notifications/${item.id}/read`, {})
-    await count()
-  }
-  async function readAll(): Promise<void> {
-    await request('PUT', '/notifications/read-all', {})
-    await Promise.all([load(), count()])
-  }
+export async function count(): Promise<void> {
+  if (document.hidden) return
+  const found = await get<{ unread: number }>('/notifications/count').catch(() => null)
+  if (found) unread.value = found.unread
+}
+export const latest = (shown: number, unreadOnly = false): Promise<{ items: Told[]; total: number | null }> =>
+  get(`/notifications?limit=${shown}${unreadOnly ? '&is_read=false' : ''}`)
+export async function read(item: Told): Promise<void> {
+  if (item.is_read) return
+  await request('PUT', `/notifications/${item.id}/read`, {})
+  item.is_read = true
+  await count()
+}
+export async function readAll(): Promise<void> {
+  await request('PUT', '/notifications/read-all', {})
+  await count()
+}
+export async function forget(item: Told): Promise<void> {
+  await request('DELETE', `/notifications/${item.id}`)
+  await count()
+}
 
+/** Hear of what comes, for as long as the shell stands. */
+export function useNews(): void {
   const feed = new Feed<Told, object>('notifications', 'notification', {
     items(fresh) {
       for (const item of fresh) if (item.title) toast('info', item.title)
+      arrived.value++
       void count()
     },
     state: () => undefined,
@@ -60,5 +66,4 @@ export function useNotifications() {
     clearInterval(timer)
     document.removeEventListener('visibilitychange', back)
   })
-  return { unread, items, load, read, readAll }
 }

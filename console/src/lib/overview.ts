@@ -24,10 +24,16 @@ export interface Gateway {
   name: string
   enabled: boolean
   created_at: string
+  /** Whether its live link is up, and when it last said something over it. */
+  connected: boolean
+  linked_at: string | null
   newest_at: string | null
   uploaded_at: string | null
   readings: number
   duplicates: number
+  /** Readings in its buffer that are not here; null while it has not said. */
+  waiting: number | null
+  status: Record<string, unknown>
   lives: number
   points: number
   orders: number

@@ -39,7 +39,9 @@ export const PAGES: Record<'room' | 'system', Page[]> = {
     { path: '/scada/statistics', title: 'menu.statistics', icon: 'statistics', needs: 'scada.alarms' },
   ],
   system: [
+    { path: '/admin', title: 'menu.admin', icon: 'admin', plugin: 'admin', permission: 'admin.dashboard.read' },
     { path: '/gateways', title: 'menu.gateways', icon: 'gateways', plugin: 'fleet', permission: 'sync.gateways.read' },
+    { path: '/protocols', title: 'menu.protocols', icon: 'protocols', needs: 'scada.protocols' },
     { path: '/jobs', title: 'menu.jobs', icon: 'jobs', needs: 'jobs.queue' },
     { path: '/keys', title: 'menu.keys', icon: 'keys', needs: 'identity.api-keys' },
     { path: '/webhooks', title: 'menu.webhooks', icon: 'webhooks', needs: 'events.endpoints' },
@@ -47,7 +49,7 @@ export const PAGES: Record<'room' | 'system', Page[]> = {
 }
 
 /** Lists that a page of their own stands for. */
-const STAND_IN = new Set(['identity.api-keys', 'jobs.queue', 'events.endpoints', 'events.deliveries', 'scada.commands', 'scada.alarms'])
+const STAND_IN = new Set(['identity.api-keys', 'jobs.queue', 'events.endpoints', 'events.deliveries', 'scada.commands', 'scada.alarms', 'scada.protocols', 'notifications.notifications'])
 
 const isOpen = (page: Page): boolean =>
   (!page.needs || resource(page.needs) !== undefined) && (!page.plugin || plugins.value.has(page.plugin)) && (!page.permission || may(page.permission))
