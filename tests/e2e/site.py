@@ -27,6 +27,7 @@ class Site:
     username: str
     password: str
     token: str = ""
+    folder: Path = Path()
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One request to the API as the administrator."""
@@ -74,6 +75,7 @@ def running(folder: Path) -> Iterator[Site]:
         )
     try:
         site = _greeted(process, log)
+        site.folder = folder
         site.sign_in()
         _furnish(site)
         yield site
