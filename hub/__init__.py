@@ -95,6 +95,7 @@ from hub.contract.journal import (
     Stream,
     SwitchTold,
 )
+from hub.contract.keeping import kept
 from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.meters import (
     Inflow,
@@ -147,7 +148,7 @@ from hub.contract.services import (
     Key,
 )
 from hub.contract.signals import Signals
-from hub.contract.site import Site
+from hub.contract.site import Site, shown
 from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
 from hub.contract.vault import Vault
 
@@ -349,6 +350,7 @@ __all__ = [
     "grants",
     "hookimpl",
     "job",
+    "kept",
     "measurements",
     "merged",
     "permits",
@@ -356,6 +358,7 @@ __all__ = [
     "query",
     "ref",
     "room",
+    "shown",
     "subscribe",
     "uuid7",
 ]
