@@ -14,11 +14,11 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from config import Faults
 from drivers import modbus
-from hub import GOOD, LOST, SITE, CommandDone, Flag, Outcome, PointSpec, hookimpl
+from hub import GOOD, LOST, SITE, Command, CommandDone, Flag, Outcome, hookimpl
 from hub.kernel.app import JOURNAL, Hub
 from hub.kernel.operator import OPERATOR
-from hub.kernel.profiles import Header, Profile
 from simulators.modbus import Server, Unit
+from tests.field import FIELD, field_unit
 from tests.gateways import free_port, made, running
 from tests.waiting import until
 
@@ -44,27 +44,6 @@ points = [
   { point = "bay.limit", address = "hr:51", type = "uint16" },
 ]
 """  # noqa: E501
-FIELD = """
-[[channels]]
-driver = "modbus-tcp"
-name = "field"
-host = "127.0.0.1"
-port = {field}
-request_timeout = 0.5
-backoff = { first = 0.05, last = 0.1 }
-[[channels.devices]]
-name = "bay"
-every = 0.05
-points = [
-  { name = "voltage", address = "hr:0", type = "uint16", scale = 0.1, unit = "V" },
-  { name = "energy", address = "hr:2", type = "uint32", kind = "counter", unit = "kWh" },
-  { name = "name", address = "hr:8", type = "string:10", kind = "text" },
-  { name = "limit", address = "hr:20", type = "uint32", writable = true },
-  { name = "mode", address = "hr:24", type = "uint16", writable = true },
-  { name = "breaker", address = "co:0", kind = "binary", writable = true },
-  { name = "state", address = "co:0", kind = "binary" },
-]
-"""
 MIRROR = """
 [[channels]]
 driver = "modbus-tcp"
@@ -83,26 +62,6 @@ points = [
   { name = "mode", address = "hr:50.4-6", writable = true },
 ]
 """
-
-
-def field_unit() -> Unit:
-    header = Header(
-        code="acme/m1", manufacturer="Acme", model="M1", title="M1", protocol="modbus",
-        reference="test",
-    )  # fmt: skip
-    points = (
-        PointSpec(name="voltage", address="hr:0", type="uint16"),
-        PointSpec(name="energy", address="hr:2", type="uint32"),
-        PointSpec(name="name", address="hr:8", type="string:10"),
-        PointSpec(name="limit", address="hr:20", type="uint32", writable=True),
-        PointSpec(name="mode", address="hr:24", type="uint16", writable=True),
-        PointSpec(name="breaker", address="co:0", writable=True),
-    )
-    unit = Unit(Profile(header=header, points=points, commands=(), file=Path("acme/m1.toml")))
-    for name, value in (("voltage", 2301), ("energy", 123456), ("limit", 70), ("mode", 5)):
-        unit.image.set(name, value)
-    unit.image.set("name", "incomer 3")
-    return unit
 
 
 class Plant:
@@ -270,8 +229,6 @@ async def test_our_own_driver_reads_a_gateway_and_operates_through_it(tmp_path: 
         await until(lambda: site.key("seen.energy") == 123456)
         here = site.hub.get(SITE)
         assert here.latest([here.points["seen.name"]]).text[0] == "income"
-        from hub import Command
-
         for name, value in (("seen.limit", 33.0), ("seen.mode", 6.0)):
             command = Command(
                 point=here.points[name], value=value, actor="anna", expires=here.now() + 5_000_000
