@@ -93,6 +93,7 @@ from hub.contract.journal import (
     Place,
     Record,
     Stream,
+    Stretch,
     SwitchTold,
 )
 from hub.contract.keeping import kept
@@ -330,6 +331,7 @@ __all__ = [
     "Stale",
     "Stamp",
     "Stream",
+    "Stretch",
     "Strings",
     "Subscriber",
     "SwitchTold",

@@ -255,8 +255,9 @@ async def test_a_life_of_the_node_on_the_wire(mosquitto: Mosquitto, tmp_path: Pa
         for _ in range(40):  # its own births may have come before we listened
             await site.publish("spBv1.0/plant/NCMD/s7", encode(Payload(metrics=(rebirth,))))
             await asyncio.sleep(0.1)
-            if any("/DBIRTH/" in topic for topic, _, _ in site.said[before:]):
+            if any("/NBIRTH/" in topic for topic, _, _ in site.said[before:]):
                 break
+        await until(lambda: "/DBIRTH/" in site.said[-1][0] or "/DDATA/" in site.said[-1][0])
         newest = next(m for m in site.payloads("DBIRTH")[-1].metrics if m.name == "voltage")
         assert newest.double_value == pytest.approx(211.1)
     lives = [
