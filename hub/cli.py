@@ -67,6 +67,9 @@ def main() -> None:
 def up(
     config: Files = None,
     simulate: Annotated[bool, typer.Option(help="Add simulated field devices.")] = False,
+    meters: Annotated[
+        int, typer.Option(min=0, help="Add so many simulated meters on an MQTT broker.")
+    ] = 0,
     data: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("data"),
     port: Annotated[int, typer.Option(help="Of the centre; 0 lets the system choose.")] = 8000,
     gateway_port: Annotated[int, typer.Option(help="Of the gateway's own API.")] = 8001,
@@ -81,6 +84,7 @@ def up(
         data=data.absolute(),
         files=tuple(config or ()),
         simulate=simulate,
+        meters=meters,
         port=port,
         gateway_port=gateway_port,
     )

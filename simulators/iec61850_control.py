@@ -1,6 +1,7 @@
 """Controls of a simulated IED: the four models, selection, refusals with AddCause, movement."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ class Controls:
         self._ied, self._travel = ied, travel
         self._selected: dict[ObjectName, Selection] = {}
         self._timers: set[asyncio.TimerHandle] = set()
+        self._later: dict[ObjectName, asyncio.TimerHandle] = {}
         self._next: list[Callable[[], None]] = []
 
     def select(self, name: ObjectName, client: object) -> str:
@@ -56,6 +58,7 @@ class Controls:
             return AccessError(7)
         if service == "Cancel":
             self._selected.pop(target, None)
+            self._call_off(target)
             return None
         refusal = self._check(target, service, order, client)
         if refusal is not None:
@@ -66,8 +69,36 @@ class Controls:
         else:
             self._selected.pop(target, None)
             self._ied.put(name, value)
-            self._next.append(lambda: self._execute(target, name, order, send))
+            self._next.append(lambda: self._start(target, name, order, send))
         return None
+
+    def _start(
+        self, target: ObjectName, name: ObjectName, order: dict[str, Any], send: Send
+    ) -> None:
+        """Execute now, or when the time of a time-activated order comes."""
+        due = order["operTm"].us if "operTm" in order else 0
+        delay = due / 1e6 - time.time()
+        if delay <= 0:
+            self._execute(target, name, order, send)
+            return
+        loop = asyncio.get_running_loop()
+        self._call_off(target)
+        self._later[target] = loop.call_later(delay, self._due, target, name, order, send)
+
+    def _due(self, target: ObjectName, name: ObjectName, order: dict[str, Any], send: Send) -> None:
+        """The conditions are those of this moment."""
+        del self._later[target]
+        cause = self._blocked(target, order)
+        if cause is None:
+            self._execute(target, name, order, send)
+        else:
+            error = last_error(name, order, cause)
+            send(_report([ObjectName("LastApplError"), name], error, self._ied.encoded(name)))
+
+    def _call_off(self, target: ObjectName) -> None:
+        timer = self._later.pop(target, None)
+        if timer is not None:
+            timer.cancel()
 
     def answered(self) -> None:
         """The answer to a write is on its way: what it started begins now."""
@@ -79,7 +110,7 @@ class Controls:
         self._selected = {t: s for t, s in self._selected.items() if s.client is not client}
 
     def close(self) -> None:
-        for timer in self._timers:
+        for timer in (*self._timers, *self._later.values()):
             timer.cancel()
 
     def _check(
@@ -94,6 +125,10 @@ class Controls:
             return LOCKED
         if service == "Oper" and model.selects and held is None:
             return NOT_SELECTED
+        return self._blocked(target, order)
+
+    def _blocked(self, target: ObjectName, order: dict[str, Any]) -> int | None:
+        """AddCause of what the process has against it, or None."""
         node = target.item.split("$")[0]
         for each in {node, *self._breakers(target)}:
             if self._status(target, each, "Loc"):
@@ -171,19 +206,19 @@ class Controls:
             self._ied.set(f"{reference}.mxVal.f", value["f"])
 
     def _tell(self, name: ObjectName, order: dict[str, Any], cause: int, send: Send) -> None:
-        origin = order.get("origin", {"orCat": 0, "orIdent": b""})
-        send(
-            _report(
-                [ObjectName("LastApplError")],
-                data.structure(
-                    data.visible(str(name)),
-                    data.signed(1),
-                    data.structure(data.signed(origin["orCat"]), data.octets(origin["orIdent"])),
-                    data.unsigned(order.get("ctlNum", 0)),
-                    data.signed(cause),
-                ),
-            )
-        )
+        send(_report([ObjectName("LastApplError")], last_error(name, order, cause)))
+
+
+def last_error(name: ObjectName, order: dict[str, Any], cause: int) -> bytes:
+    """The LastApplError of a control that was refused or could not be executed."""
+    origin = order.get("origin", {"orCat": 0, "orIdent": b""})
+    return data.structure(
+        data.visible(str(name)),
+        data.signed(1),
+        data.structure(data.signed(origin["orCat"]), data.octets(origin["orIdent"])),
+        data.unsigned(order.get("ctlNum", 0)),
+        data.signed(cause),
+    )
 
 
 def terminated(name: ObjectName, encoded: bytes) -> bytes:

@@ -69,6 +69,11 @@ class Block:
         )
 
     @property
+    def newest(self) -> bytes:
+        """EntryID of what happened last."""
+        return (self._next - 1).to_bytes(8, "big")
+
+    @property
     def members(self) -> Sequence[ObjectName]:
         domain, _, item = self.values["DatSet"].partition("/")
         device = self._ied.model.devices.get(domain)
@@ -113,7 +118,8 @@ class Block:
 
     def _resume(self, entry: bytes) -> AccessError | None:
         number = int.from_bytes(entry, "big")
-        if number and number not in {e.number for e in self._entries}:
+        oldest = self._entries[0].number if self._entries else self._next
+        if number and not oldest - 1 <= number < self._next:
             return INVALID_VALUE
         self._sent = number
         return None

@@ -98,7 +98,10 @@ class VendingStandIn:
         return _json(result, 201)
 
     async def _look_up(self, request: web.Request) -> web.StreamResponse:
-        result = self.issued.get(request.match_info["reference"])
+        reference = request.match_info["reference"]
+        if reference in self.reversed:
+            return _problem(410, "the token was taken back")
+        result = self.issued.get(reference)
         return _json(result) if result else _problem(404, "nothing under that reference")
 
     async def _reverse(self, request: web.Request) -> web.StreamResponse:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hub import METER_ORDERS, UNIT, Op, Plugin, Resource, hookimpl
+from hub import METER_ORDERS, SIGNALS, UNIT, Op, Plugin, Resource, hookimpl
 
 from .happenings import EVENTS
 from .intake import INTAKE, WEBHOOKS, Intake
@@ -55,6 +55,7 @@ def hub_plugin() -> Plugin:
         events=EVENTS,
         settings=AcrelSettings,
         providers={METER_ORDERS: Orders()},
+        locale=Path(__file__).parent / "locale",
         migrations=Path(__file__).parent / "migrations",
     )
 
@@ -77,31 +78,33 @@ async def _serving(hub: Any) -> AsyncIterator[None]:
         policy = Policy.of(**msgspec.structs.asdict(own.webhooks))
     intake = Intake(policy, own.company)
     hub.provide(INTAKE, intake)
-    async with contextlib.AsyncExitStack() as stack:
-        ways = await _ways(hub, own, intake, stack)
-        leader = Leader(hub.get(UNIT), intake, ways, wait=own.wait)
-        task = asyncio.create_task(leader.run(), name="acrel")
-        try:
-            yield
-        finally:
+    leader = Leader(hub.get(UNIT), intake, lambda: _ways(hub, own, intake), wait=own.wait)
+    tasks = [
+        asyncio.create_task(intake.listen(hub.get(SIGNALS)), name="acrel news"),
+        asyncio.create_task(leader.run(), name="acrel"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _ways(
-    hub: Any, own: AcrelSettings, intake: Intake, stack: contextlib.AsyncExitStack
-) -> "list[Way]":
+@contextlib.asynccontextmanager
+async def _ways(hub: Any, own: AcrelSettings, intake: Intake) -> "AsyncIterator[list[Way]]":
     """The broker first, then the HTTP interface."""
     ways: list[Way] = []
-    if own.broker is not None:
-        from .broker import Broker
+    async with contextlib.AsyncExitStack() as stack:
+        if own.broker is not None:
+            from .broker import Broker
 
-        broker = Broker(own.broker, hub.get(UNIT), intake, station=own.station)
-        await stack.enter_async_context(broker.running())
-        ways.append(broker.way)
-    if own.http is not None:
-        from drivers.acrel_http.client import AcrelHttp
-        from drivers.acrel_http.way import HttpWay
+            broker = Broker(own.broker, hub.get(UNIT), intake, station=own.station)
+            await stack.enter_async_context(broker.running())
+            ways.append(broker.way)
+        if own.http is not None:
+            from drivers.acrel_http.client import AcrelHttp
+            from drivers.acrel_http.way import HttpWay
 
-        ways.append(HttpWay(AcrelHttp(own.http), lambda: time.time_ns() // 1_000))
-    return ways
+            ways.append(HttpWay(AcrelHttp(own.http), lambda: time.time_ns() // 1_000))
+        yield ways

@@ -27,8 +27,15 @@ from hub import (
 
 from .intake import Intake, Source
 
-_EVENTS = {"data": "meter_reading", "alert": "alert", "status": "status_change"}
+# Kind of place and last word of a topic → what its messages are.
+_EVENTS = {
+    ("meter", "data"): "meter_reading",
+    ("meter", "alert"): "alert",
+    ("meter", "status"): "status_change",
+    ("infrastructure", "data"): "infrastructure",
+}
 _BATCH = 200  # events that are written in one transaction
+_LAST = 5.0  # s at the end for what was received and is not written yet
 _logger = structlog.get_logger(__name__)
 
 
@@ -39,9 +46,9 @@ class Listening:
         self._inbox, self._stations = inbox, stations
 
     def topics(self) -> tuple[str, ...]:
-        return tuple(f"acrel/+/meter/+/{word}" for word in _EVENTS)
+        return tuple(f"acrel/+/{place}/+/{word}" for place, word in _EVENTS)
 
-    def will(self) -> Publication | None:
+    def will(self, now: int) -> Publication | None:
         return None
 
     def greeting(self, now: int) -> Iterable[Publication]:
@@ -53,10 +60,10 @@ class Listening:
 
     def read(self, topic: str, payload: bytes, now: int, rows: Rows) -> Iterable[Publication]:
         parts = topic.split("/")
-        if len(parts) != 5 or parts[4] not in _EVENTS:
+        kind = _EVENTS.get((parts[2], parts[4])) if len(parts) == 5 else None
+        if kind is None:
             return ()
-        known = {"event_type": _EVENTS[parts[4]], "meter_id": parts[3]}
-        received = read_event(payload, known)
+        received = read_event(payload, {"event_type": kind, "meter_id": parts[3]})
         self._stations[parts[3]] = parts[1]
         try:
             self._inbox.put_nowait(received)
@@ -79,6 +86,7 @@ class Broker:
         self._inbox: asyncio.Queue[Received] = asyncio.Queue(config.backlog)
         self._stations: dict[str, str] = {}
         self._trouble: set[str] = set()
+        self.state: dict[str, bytes] = {}
         self.way = AcrelWay(
             self._publish,
             lambda: self._session is not None,
@@ -89,13 +97,19 @@ class Broker:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Broker"]:
-        tasks = [asyncio.create_task(work) for work in (self._listen(), self._write())]
+        """Listen until the block ends; what was received by then is written first."""
+        listening = asyncio.create_task(self._listen(), name="acrel broker")
+        writing = asyncio.create_task(self._write(), name="acrel events")
         try:
             yield self
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST):
+                    await self._inbox.join()
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
 
     async def _listen(self) -> None:
         dialect = Listening(self._inbox, self._stations)
@@ -119,6 +133,8 @@ class Broker:
             while len(events) < _BATCH and not self._inbox.empty():
                 events.append(self._inbox.get_nowait())
             await self._persist(events)
+            for _ in events:
+                self._inbox.task_done()
 
     async def _persist(self, events: list[Received]) -> None:
         """Write until it is done: what the broker gave us it does not give again."""
@@ -144,6 +160,9 @@ class Broker:
         except (HubError, SQLAlchemyError, OSError) as error:
             self.warn("events", f"events wait: {error}")
             return False
+        except Exception:
+            _logger.exception("acrel events are left out", count=len(events))
+            return True
         self.clear("events")
         return True
 

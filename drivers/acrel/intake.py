@@ -14,6 +14,7 @@ from drivers.mqtt.acrel_events import Received, event_key
 from drivers.mqtt.webhooks import Call, Policy, Status, judge
 from hub import (
     METERS,
+    SIGNALS,
     UNIT,
     Actor,
     Ctx,
@@ -23,6 +24,7 @@ from hub import (
     RawRequest,
     Reply,
     Scope,
+    Signals,
     Unavailable,
     action,
     uuid7,
@@ -31,6 +33,7 @@ from hub import (
 from .happenings import MeterUnknown
 from .models import Receipt, ReceiptStatus
 
+TOPIC = "acrel"
 MOST_ID = 200  # characters of the platform's own id of an event
 
 
@@ -50,7 +53,7 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Intake:
     """policy: whom to believe, None = no webhooks. company: see the settings.
 
-    news: set when something was written that waits to be processed.
+    news: set when something was committed, here or elsewhere, that waits for the leader.
     """
 
     policy: Policy | None
@@ -81,8 +84,14 @@ class Intake:
             kind = str(received.body.get("event_type"))
             ctx.emit(MeterUnknown(meter_id=meter, event_kind=kind))
             return Status.UNKNOWN_METER, ident
-        self.news.set()
+        await ctx.get(SIGNALS).tell(ctx, TOPIC)
         return Status.ACCEPTED, ident
+
+    async def listen(self, signals: Signals) -> None:
+        """Pass on what any process of the centre says."""
+        async with signals.listen(TOPIC) as heard:
+            async for _ in heard:
+                self.news.set()
 
 
 INTAKE = Key[Intake]("acrel intake")
@@ -134,7 +143,8 @@ def _webhook(name: str, summary: str) -> Any:
 
     receive.__name__ = name.replace("-", "_")
     receive.__doc__ = summary
-    return action(f"webhooks/{name}", public=True, scope=Scope.SYSTEM)(receive)
+    made = action(f"webhooks/{name}", public=True, scope=Scope.SYSTEM, rate="webhook_in")
+    return made(receive)
 
 
 WEBHOOKS = (

@@ -2,13 +2,15 @@
 
 What is known of orders lives in `MeterControl` while a process leads. Every change is written down
 before a message leaves, and what the meters say is written in the transaction that ticks off its
-receipt: after a crash the next leader begins with what the tables say.
+receipt: after a crash the next leader begins with what the tables say. Only the leader is connected
+to the broker, whose session is named once for all processes.
 """
 
 import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 from sqlalchemy import text
@@ -17,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from drivers.mqtt.control import MeterControl, Way
 from hub import (
     Actor,
+    Ctx,
     HubError,
     MeterOrder,
     MeterOrderState,
@@ -30,21 +33,24 @@ from .orders import keep, new_orders, unfinished
 from .processing import BATCH, process
 
 POLL = 1.0  # s between looks for what other processes wrote
-RETRY = 5.0  # s until we try again to lead, or after a failure
+RETRY = 2.0  # s until we try again to lead, or after a failure
 LATE = dt.timedelta(days=7)  # how long a time-out may still turn into a confirmation
 _LOCK = 0x6163_7265_6C  # "acrel"
 
 _logger = structlog.get_logger(__name__)
 
 
-class Leader:
-    """ways: in the order of preference. wait: seconds for a confirmation."""
+Ways = Callable[[], AbstractAsyncContextManager[Sequence[Way]]]
 
-    def __init__(
-        self, unit: UnitOfWork, intake: Intake, ways: Sequence[Way], *, wait: float
-    ) -> None:
-        self._unit, self._intake, self._wait = unit, intake, wait
-        self._ways = [_Kept(way, self._flush) for way in ways]
+
+class Leader:
+    """ways: opened for as long as this process leads; in the order of preference.
+
+    wait: seconds for a confirmation.
+    """
+
+    def __init__(self, unit: UnitOfWork, intake: Intake, ways: Ways, *, wait: float) -> None:
+        self._unit, self._intake, self._ways, self._wait = unit, intake, ways, wait
         self._changed: dict[str, MeterProgress] = {}
         self._writing = asyncio.Lock()
         self._actor: Actor | None = None
@@ -75,20 +81,27 @@ class Leader:
             mine = await lock.db.scalar(text("SELECT pg_try_advisory_xact_lock(:k)"), {"k": _LOCK})
             if not mine:
                 return
-            self._changed.clear()
-            control = MeterControl(self._ways, self._now, self._note, wait=self._wait)
-            async with self._unit(actor) as ctx:
-                control.restore(await unfinished(ctx, ctx.clock() - LATE))
-            running = asyncio.create_task(control.run(), name="meter orders")
-            self.leading.set()
-            try:
-                while not running.done():
-                    await lock.db.execute(text("SELECT 1"))
-                    await self._round(actor, control)
-                await running
-            finally:
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
+            hold = _Hold(lock)
+            async with self._ways() as ways:
+                kept = [_Kept(way, self._flush, hold) for way in ways]
+                await self._carry_out(actor, kept, hold)
+
+    async def _carry_out(self, actor: Actor, ways: Sequence[Way], hold: "_Hold") -> None:
+        """Begin with what the tables say; ends by an exception only."""
+        self._changed.clear()
+        control = MeterControl(ways, self._now, self._note, wait=self._wait)
+        async with self._unit(actor) as ctx:
+            control.restore(await unfinished(ctx, ctx.clock() - LATE))
+        running = asyncio.create_task(control.run(), name="meter orders")
+        self.leading.set()
+        try:
+            while not running.done():
+                await hold.check()
+                await self._round(actor, control)
+            await running
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
     async def _round(self, actor: Actor, control: MeterControl) -> None:
         async with self._unit(actor) as ctx:
@@ -156,11 +169,26 @@ class Leader:
         return round(dt.datetime.now(dt.UTC).timestamp() * 1_000_000)
 
 
-class _Kept:
-    """A way that is taken only after it is written down that it will be."""
+class _Hold:
+    """The lock, which is ours for as long as its connection lives."""
 
-    def __init__(self, way: Way, flush: Callable[[], Awaitable[None]]) -> None:
-        self._way, self._flush = way, flush
+    def __init__(self, ctx: Ctx) -> None:
+        self._ctx, self._asking = ctx, asyncio.Lock()
+
+    async def check(self) -> None:
+        """Unavailable when it may be another process's by now."""
+        async with self._asking:
+            try:
+                await self._ctx.db.execute(text("SELECT 1"))
+            except (SQLAlchemyError, OSError) as error:
+                raise Unavailable("the lock of the leader is lost") from error
+
+
+class _Kept:
+    """A way that is taken only after it is written down that it will be, and only by the leader."""
+
+    def __init__(self, way: Way, flush: Callable[[], Awaitable[None]], hold: _Hold) -> None:
+        self._way, self._flush, self._hold = way, flush, hold
         self.name, self.tries = way.name, way.tries
 
     def ready(self) -> bool:
@@ -168,4 +196,5 @@ class _Kept:
 
     async def send(self, order: MeterOrder) -> str | None:
         await self._flush()
+        await self._hold.check()
         return await self._way.send(order)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from drivers.mqtt.control import check_order, clash
 from hub import (
     METERS,
+    SIGNALS,
     Conflict,
     Ctx,
     Invalid,
@@ -19,7 +20,7 @@ from hub import (
 )
 
 from .happenings import MeterOrderChanged
-from .intake import INTAKE
+from .intake import TOPIC
 from .models import OrderRow, OrderStep
 
 MICRO = 1_000_000
@@ -59,7 +60,7 @@ class Orders:
         ctx.db.add(row)
         await ctx.db.flush()
         _journal(ctx, row)
-        ctx.get(INTAKE).news.set()
+        await ctx.get(SIGNALS).tell(ctx, TOPIC)
         return progress_of(row)
 
     async def state(self, ctx: Ctx, identifier: str) -> MeterProgress:

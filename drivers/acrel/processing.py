@@ -9,21 +9,32 @@ import numpy as np
 from sqlalchemy import select
 
 from drivers.mqtt.acrel import OFFLINE, AcrelAddress, acrel_address
-from drivers.mqtt.acrel_events import Alert, Event, MeterReading, StatusChange
+from drivers.mqtt.acrel_events import (
+    Alert,
+    DisconnectConfirm,
+    Event,
+    MeterReading,
+    ReconnectConfirm,
+    StatusChange,
+)
 from drivers.mqtt.paths import MISSING, find
 from drivers.mqtt.rows import Rows, read_time
 from drivers.mqtt.webhooks import topic_word
 from hub import (
     INFLOW,
     METERS,
+    OUTSIDE_ALARMS,
+    AlarmKind,
     Cause,
     ConfigError,
     Ctx,
     Kind,
     MeterPoint,
+    OutsideAlarm,
     Point,
     PointSpec,
     ReadingBatch,
+    Severity,
 )
 
 from .happenings import MeterAlert, MeterRead, MeterStatusChanged
@@ -31,11 +42,12 @@ from .models import Receipt, ReceiptStatus
 
 BATCH = 500
 _SENDERS = UUID("5b1f5d0e-6f0c-5f83-9a3e-0d6a1c8b7e42")  # names one sender of readings per company
+MOST_KIND, MOST_MESSAGE = 100, 1_000  # characters
 _RELAY = {"0": "disconnected", "1": "connected"}
 
 
 async def process(ctx: Ctx) -> list[Event]:
-    """Take what waits, in order of arrival: store its readings, tell what happened.
+    """Take what waits, in order of arrival: store its readings, tell what happened, raise alarms.
 
     All in the caller's transaction. Returns the events, for whoever waits for confirmations.
     """
@@ -52,15 +64,71 @@ async def process(ctx: Ctx) -> list[Event]:
     meters = await ctx.get(METERS).points(ctx, sorted({r.meter for r in receipts}))
     events: list[Event] = []
     batches: list[ReadingBatch] = []
+    told: list[OutsideAlarm] = []
     for receipt in receipts:
         event = msgspec.convert(receipt.body, Event)
         now = round(receipt.created_at.timestamp() * 1_000_000)
-        batches.append(readings(event, receipt.body, meters.get(receipt.meter, ()), now))
-        _tell(ctx, event, receipt.source, now)
+        points = meters.get(receipt.meter, ())
+        shown = state_of(event)
+        body = receipt.body if shown is event else msgspec.to_builtins(shown)
+        batches.append(readings(shown, body, points, now))
+        _tell(ctx, shown, receipt.source, now)
+        told += alarms(event, now, collected=any(p.collected for p in points))
         events.append(event)
         receipt.status, receipt.processed_at = ReceiptStatus.PROCESSED, ctx.clock()
     await ctx.get(INFLOW).store(ctx, uuid5(_SENDERS, str(ctx.actor.tenant)), _join(batches))
+    await ctx.get(OUTSIDE_ALARMS).tell(ctx, told)
     return events
+
+
+def state_of(event: Event) -> Event:
+    """What the confirmation of an order says of the relay, ordered by us or not; others as is."""
+    states = {DisconnectConfirm: "disconnected", ReconnectConfirm: "connected"}
+    if not isinstance(event, DisconnectConfirm | ReconnectConfirm) or event.result != "success":
+        return event
+    return StatusChange(
+        timestamp=event.timestamp,
+        meter_id=event.meter_id,
+        new_status=states[type(event)],
+        reason="remote_command" if event.command_id else event.message,
+    )
+
+
+def alarms(event: Event, now: int, *, collected: bool = False) -> list[OutsideAlarm]:
+    """An alert raises one; so does a meter that is out of reach, until it is heard again.
+
+    collected: by a gateway, which says itself whom it cannot reach.
+    """
+    at, _ = read_time(event.timestamp, now)
+    found = []
+    if not collected:
+        found.append(
+            OutsideAlarm(
+                source="acrel",
+                device=event.meter_id,
+                kind=AlarmKind.COMMS,
+                severity=Severity.ERROR,
+                message=f"{event.meter_id} is out of the platform's reach",
+                at=at,
+                on=isinstance(event, StatusChange) and event.new_status in OFFLINE,
+                lasting=True,
+            )
+        )
+    if isinstance(event, Alert):
+        kind = event.alert_type[:MOST_KIND] or "alert"
+        found.append(
+            OutsideAlarm(
+                source="acrel",
+                device=event.meter_id,
+                kind=kind,
+                severity=Severity(event.severity),
+                message=(event.message or f"{event.meter_id}: {kind}")[:MOST_MESSAGE],
+                at=at,
+                value=event.value,
+                threshold=event.threshold,
+            )
+        )
+    return found
 
 
 def readings(

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import http.client
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -66,11 +66,18 @@ class _Problem(Struct, frozen=True):
     detail: str = ""
 
 
-class AcrelHttp:
-    """Requests run in threads, so that a slow platform holds up nobody."""
+Wire = Callable[[str, bool, bytes, str], None]
 
-    def __init__(self, access: HttpAccess) -> None:
-        self._access = access
+
+class AcrelHttp:
+    """Requests run in threads, so that a slow platform holds up nobody.
+
+    wire: told every body (meter, sent by us, bytes, request line), as `Link.wire` is. Headers carry
+    the secret and are not told.
+    """
+
+    def __init__(self, access: HttpAccess, wire: Wire = lambda *_: None) -> None:
+        self._access, self._wire = access, wire
         parts = urlsplit(access.url)
         self._secure, self._host = parts.scheme == "https", parts.netloc
         self._base = parts.path.rstrip("/") + "/api/v1"
@@ -89,14 +96,15 @@ class AcrelHttp:
 
     async def latest(self, meter: str) -> Latest:
         """The newest values; NotFound for a meter that the platform does not have."""
-        return _read(await self._call("GET", f"{_meter(meter)}/latest"), Latest)
+        return _read(await self._call("GET", f"{_meter(meter)}/latest", meter=meter), Latest)
 
     async def history(self, meter: str, start: datetime, end: datetime) -> AsyncIterator[Values]:
         """Values in [start, end), as the platform gives them."""
         page: int | None = 1
         for _ in range(PAGES):
             query = urlencode({"from": stamp(start), "to": stamp(end), "page": page})
-            found = _read(await self._call("GET", f"{_meter(meter)}/history?{query}"), History)
+            path = f"{_meter(meter)}/history?{query}"
+            found = _read(await self._call("GET", path, meter=meter), History)
             for values in found.items:
                 yield values
             page = found.next
@@ -110,15 +118,18 @@ class AcrelHttp:
         LinkError: it was not handed over. NoResponse: nobody knows.
         """
         try:
-            await self._call("POST", f"{_meter(meter)}/commands", msgspec.json.encode(body))
+            data = msgspec.json.encode(body)
+            await self._call("POST", f"{_meter(meter)}/commands", data, meter=meter)
         except NotFound as error:
             return str(error)
         except _Refused as error:
             return str(error)
         return None
 
-    async def _call(self, method: str, path: str, body: bytes = b"") -> bytes:
+    async def _call(self, method: str, path: str, body: bytes = b"", meter: str = "") -> bytes:
+        self._wire(meter, True, body, f"{method} {path}")
         status, answer = await asyncio.to_thread(self._request, method, self._base + path, body)
+        self._wire(meter, False, answer, str(status))
         if 200 <= status < 300:
             return answer
         detail = f"acrel platform: {_detail(answer) or f'status {status}'}"

@@ -44,6 +44,7 @@ class AcrelHttpDriver(Driver[AcrelHttpConfig]):
     def __init__(self, config: AcrelHttpConfig, points: Sequence[Point], link: Any) -> None:
         super().__init__(config, points, link)
         self.seen: dict[str, int] = {}  # newest time of each device, µs; outlives a session
+        self._names = {device.id: device.name for device in config.devices}
 
     @classmethod
     def address(cls, spec: PointSpec, device: DeviceConfig) -> AcrelAddress:
@@ -54,10 +55,13 @@ class AcrelHttpDriver(Driver[AcrelHttpConfig]):
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Session]:
-        client = AcrelHttp(self.config.access)
+        client = AcrelHttp(self.config.access, self._wire)
         async for _ in client.meters():  # whether it answers and knows us
             break
         yield AcrelHttpSession(self, client)
+
+    def _wire(self, meter: str, sent: bool, data: bytes, note: str) -> None:
+        self.link.wire(self._names.get(meter, ""), sent, data, note)
 
 
 class AcrelHttpSession(Session):

@@ -251,6 +251,9 @@ def operate(
     test: Annotated[bool, typer.Option(help="Mark the order as a test.")] = False,
     interlock: Annotated[bool, typer.Option(help="Let the device check its interlocks.")] = True,
     synchrocheck: Annotated[bool, typer.Option(help="Let the device check synchronism.")] = False,
+    at: Annotated[
+        str, typer.Option(help="Let the device execute it then: 2027-01-31T06:00:00Z.")
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     password: Password = None,
     timeout: Timeout = 5.0,
@@ -259,8 +262,26 @@ def operate(
     """Operate a control, with the selection that its model wants."""
     if not yes:
         typer.confirm(f"Operate {address} of {target} to {value}?", abort=True)
-    flags = {"test": test, "check_interlock": interlock, "check_synchronism": synchrocheck}
+    flags = {
+        "test": test,
+        "check_interlock": interlock,
+        "check_synchronism": synchrocheck,
+        "at": _moment(at) if at else None,
+    }
     _finish(_operate(target, address, value, ied, flags, password, timeout, as_json))
+
+
+def _moment(text: str) -> int:
+    """µs since 1970 of an ISO 8601 time with its zone."""
+    import datetime as dt
+
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError as fault:
+        raise typer.BadParameter(str(fault)) from None
+    if found.tzinfo is None:
+        raise typer.BadParameter(f"{text}: say the zone, as in 2027-01-31T06:00:00Z")
+    return round(found.timestamp() * 1_000_000)
 
 
 async def _operate(

@@ -1,8 +1,9 @@
 """Controls (IEC 61850-7-2 §20, 8-1 §20): select, operate, cancel, and how they ended."""
 
 import asyncio
+import datetime as dt
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -122,6 +123,12 @@ class Order(Struct, frozen=True, kw_only=True):
     check_interlock: bool = False
     at: int | None = None
 
+    @property
+    def accepted(self) -> Result:
+        when = dt.datetime.fromtimestamp((self.at or 0) / 1e6, dt.UTC)
+        detail = f"the device executes it at {when:%Y-%m-%dT%H:%M:%S.%f}Z"
+        return Result(outcome=Outcome.ACCEPTED, detail=detail)
+
 
 def parameters(kind: Type, order: Order) -> bytes:
     """The `Oper`, `SBOw` or `Cancel` structure of a device, filled by the names of its members."""
@@ -161,12 +168,17 @@ def control_value(kind: Type, value: Any) -> Any:
 
 
 class Controls:
-    """The controls of one association. One order per object is under way at a time."""
+    """The controls of one association. One order per object is under way at a time.
+
+    on_failure: told of a time-activated order that the device could not execute when its time came,
+    by its object and why.
+    """
 
     def __init__(self, client: Client, termination_timeout: float = 10.0) -> None:
         self._client = client
         self._timeout = termination_timeout
         self._number = 0
+        self.on_failure: Callable[[str, str], None] | None = None
         self._errors: dict[str, ApplicationError] = {}
         self._waiting: dict[str, asyncio.Future[ApplicationError | None]] = {}
 
@@ -188,6 +200,8 @@ class Controls:
             self._errors[plain(error.object)] = error
         for name in terminated:
             future = self._waiting.get(plain(str(name)))
+            if future is None and error is not None and self.on_failure:
+                self.on_failure(str(name), f"not executed at its time: {error.words}")
             if future is not None and not future.done():
                 future.set_result(error)
         return error is not None or bool(terminated)
@@ -205,6 +219,8 @@ class Controls:
         self, target: ObjectName, kind: Type, model: ControlModel, order: Order
     ) -> Result:
         """Reserve the object. With enhanced security the device checks the value already."""
+        if order.at is not None and (untimed := _untimed(target, kind)):
+            return untimed
         if model == ControlModel.SBO:
             name = ObjectName(f"{target.item}$SBO", target.domain)
             answer = await self._client.read_one(name)
@@ -218,7 +234,15 @@ class Controls:
     async def operate(
         self, target: ObjectName, kind: Type, model: ControlModel, order: Order
     ) -> Result:
-        """Execute; with enhanced security, wait for the command's termination."""
+        """Execute; with enhanced security, wait for the command's termination.
+
+        A time-activated order ends as ACCEPTED when the device has taken it.
+        """
+        if order.at is not None:
+            if untimed := _untimed(target, kind):
+                return untimed
+            taken = await self._write(target, "Oper", kind, order, "")
+            return order.accepted if taken.outcome == Outcome.DONE else taken
         key = plain(f"{target}$Oper")
         future: asyncio.Future[ApplicationError | None] = asyncio.get_running_loop().create_future()
         if model.enhanced:
@@ -255,7 +279,11 @@ class Controls:
         key = plain(str(name))
         self._errors.pop(key, None)
         try:
-            await self._client.write_one(name, parameters(kind.fields[service], order))
+            octets = parameters(kind.fields[service], order)
+        except (ValueError, ProtocolError) as error:
+            return Result(outcome=Outcome.REJECTED, detail=f"not sent: {error}")
+        try:
+            await self._client.write_one(name, octets)
         except ServiceError as error:
             # LastApplError, when there is one, comes before the refusal.
             told = self._errors.pop(key, None)
@@ -263,6 +291,14 @@ class Controls:
                 return told.result
             return Result(outcome=Outcome.REJECTED, detail=str(error))
         return Result(outcome=Outcome.DONE, detail=done)
+
+
+def _untimed(target: ObjectName, kind: Type) -> Result | None:
+    """A refusal where the device would execute a time-activated order at once."""
+    if "operTm" in kind.fields["Oper"].fields:
+        return None
+    detail = f"{target} has no time-activated control (operTm)"
+    return Result(outcome=Outcome.NOT_SUPPORTED, detail=detail)
 
 
 def plain(reference: str) -> str:

@@ -16,7 +16,7 @@ from .session import Iec61850Session, Memory
 
 class Iec61850Driver(Driver[Iec61850]):
     config_type: ClassVar[Any] = Iec61850
-    can = Can.READ | Can.EVENTS | Can.BROWSE | Can.OPERATE | Can.SELECT
+    can = Can.READ | Can.EVENTS | Can.BROWSE | Can.OPERATE | Can.SELECT | Can.TIMED
 
     def __init__(self, config: Iec61850, points: Sequence[Point], link: Link) -> None:
         super().__init__(config, points, link)

@@ -114,12 +114,12 @@ async def discover(client: Client, known: Model | None = None) -> Model:
             nodes = dict(zip(tops, await gather(asked), strict=True))
             _add_blocks(nodes, names)
         sets = await client.data_sets(domain)
-        lists = await gather(client.members(ObjectName(name, domain)) for name in sets)
+        lists = await gather(_members(client, ObjectName(name, domain)) for name in sets)
         model.devices[domain] = LogicalDevice(
             domain=domain,
             names=names,
             nodes=nodes,
-            data_sets={name: tuple(found) for name, (found, _) in zip(sets, lists, strict=True)},
+            data_sets={n: found for n, found in zip(sets, lists, strict=True) if found is not None},
         )
     return model
 
@@ -147,6 +147,14 @@ async def gather(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+async def _members(client: Client, name: ObjectName) -> tuple[ObjectName, ...] | None:
+    """None where the device refuses, as it does when they do not fit into an answer."""
+    try:
+        return tuple((await client.members(name))[0])
+    except ServiceError:
+        return None
 
 
 async def _node_type(client: Client, domain: str, node: str, names: list[str]) -> Type:
@@ -222,6 +230,7 @@ BUFFERED = Type(
         "RptID": _TEXT,
         "RptEna": _BOOL,
         **_COMMON,
+        "SqNum": Type(data.UNSIGNED, 16),
         "PurgeBuf": _BOOL,
         "EntryID": Type(data.OCTET_STRING, 8),
         "TimeofEntry": Type(data.BINARY_TIME, 6),

@@ -8,11 +8,12 @@ from hub import Command, Kind, Outcome, ProtocolError, Result
 from .config import Iec61850
 from .control import ControlModel, Order, Origin
 from .ied import Ied
-from .mms import data
+from .mms import data, types
 from .mms.pdu import ObjectName, ServiceError
 from .mms.types import Type
 from .model import descend
 
+SETTINGS = {"SP", "CF"}
 _WORDS: Mapping[str, float] = {
     "on": 1, "close": 1, "closed": 1, "true": 1,
     "off": 0, "open": 0, "opened": 0, "false": 0,
@@ -25,9 +26,14 @@ class Operator:
     def __init__(self, config: Iec61850, ied: Ied, now: Callable[[], int]) -> None:
         self._config, self._ied, self._now = config, ied, now
         self._selected: dict[int, Order] = {}
+        self._timed: dict[int, Order] = {}
 
     async def select(self, command: Command) -> Result:
         """Reserve the object when its model knows selection; else say that it needs none."""
+        if late := self._late(command):
+            return late
+        if command.point.address.fc in SETTINGS:
+            return Result(outcome=Outcome.DONE, detail="a setting needs no selection")
         found = await self._prepare(command)
         if isinstance(found, Result):
             return found
@@ -40,35 +46,69 @@ class Operator:
         return result
 
     async def operate(self, command: Command) -> Result:
-        """Execute; an object that wants selection is selected first when it is not."""
+        """Execute; an object that wants selection is selected first when it is not.
+
+        A point of a setting or of configuration (SP, CF) is written.
+        """
+        if late := self._late(command):
+            return late
+        if command.point.address.fc in SETTINGS:
+            return await self._set(command)
         found = await self._prepare(command)
         if isinstance(found, Result):
             return found
         target, kind, model, order = found
         selected = self._selected.pop(command.point.id, None)
         if model.selects:
-            if selected is not None and selected.value == order.value:
+            if selected is not None and (selected.value, selected.at) == (order.value, order.at):
                 order = selected
             else:
                 result = await self._ied.controls.select(target, kind, model, order)
                 if result.outcome != Outcome.DONE:
                     return result
-        return await self._ied.controls.operate(target, kind, model, order)
+        result = await self._ied.controls.operate(target, kind, model, order)
+        if result.outcome == Outcome.ACCEPTED:
+            self._timed[command.point.id] = order
+        return result
+
+    async def _set(self, command: Command) -> Result:
+        """SetDataValues."""
+        if command.test or command.at is not None:
+            detail = "a setting is written at once and not as a test: not sent"
+            return Result(outcome=Outcome.NOT_SUPPORTED, detail=detail)
+        try:
+            name, kind = setting(self._ied, command)
+            octets = types.encode(kind, order_value(command, kind))
+        except LookupError as error:
+            return Result(outcome=Outcome.NOT_SUPPORTED, detail=str(error.args[0]))
+        except ValueError as error:
+            return Result(outcome=Outcome.REJECTED, detail=f"not sent: {error}")
+        try:
+            await self._ied.client.write_one(name, octets)
+        except ServiceError as error:
+            return Result(outcome=Outcome.REJECTED, detail=str(error))
+        return Result(outcome=Outcome.DONE, detail="written")
 
     async def cancel(self, command: Command) -> Result:
         found = await self._prepare(command)
         if isinstance(found, Result):
             return found
         target, kind, _, order = found
-        selected = self._selected.pop(command.point.id, order)
+        timed = self._timed.pop(command.point.id, order)
+        selected = self._selected.pop(command.point.id, timed)
         return await self._ied.controls.cancel(target, kind, selected)
+
+    def _late(self, command: Command) -> Result | None:
+        now = self._now()
+        if command.expires < now:
+            return Result(outcome=Outcome.EXPIRED, detail="not sent")
+        if command.at is not None and command.at <= now:
+            return Result(outcome=Outcome.EXPIRED, detail="its time is over: not sent")
+        return None
 
     async def _prepare(
         self, command: Command
     ) -> tuple[ObjectName, Type, ControlModel, Order] | Result:
-        now = self._now()
-        if command.expires < now:
-            return Result(outcome=Outcome.EXPIRED, detail="not sent")
         try:
             target, kind = control_object(self._ied, command)
             model = await self._ied.controls.model(target)
@@ -82,12 +122,13 @@ class Operator:
             return Result(outcome=Outcome.REJECTED, detail=f"not sent: {error}")
         order = Order(
             value=value,
-            time=now,
+            time=self._now(),
             number=self._ied.controls.next_number(),
             origin=Origin(self._config.origin_category, command.actor.encode()[:64]),
             test=command.test,
             check_synchronism=command.check_synchronism,
             check_interlock=command.check_interlock,
+            at=command.at,
         )
         return target, kind, model, order
 
@@ -103,6 +144,16 @@ def control_object(ied: Ied, command: Command) -> tuple[ObjectName, Type]:
         if kind is not None and "Oper" in kind.fields:
             return ObjectName("$".join((address.node, "CO", *path)), domain), kind
     raise LookupError(f"{address} has no control in this device")
+
+
+def setting(ied: Ied, command: Command) -> tuple[ObjectName, Type]:
+    """The variable of a point that is written, not controlled. Raises LookupError."""
+    address = command.point.address
+    name = address.name(ied.model.domain(address.ied, address.device))
+    kind = ied.model.type_of(name)
+    if kind is None:
+        raise LookupError(f"the device has no {address}")
+    return name, kind
 
 
 def order_value(command: Command, kind: Type) -> Any:

@@ -11,19 +11,18 @@ from .config import Iec61850, ReportConfig
 from .ied import Ied
 from .mms.pdu import ObjectName, ServiceError
 from .plan import Target
-from .reports import Block, Report, Wish
+from .reports import WHOLE_BUFFER, Block, Report, Wish
 from .subscription import Subscription
 
 Arrived = Callable[[ReadingBatch, str, bytes | None], None]
 _DYNAMIC = "LLN0$busbar"
-_WHOLE_BUFFER = bytes(8)
 
 
 class Reporting:
     """covered: points that reports bring. Those that none can bring are polled, and told."""
 
-    def __init__(self, config: Iec61850, ied: Ied, link: Link, entries: dict[str, bytes]) -> None:
-        self._config, self._ied, self._link, self._entries = config, ied, link, entries
+    def __init__(self, config: Iec61850, ied: Ied, link: Link) -> None:
+        self._config, self._ied, self._link = config, ied, link
         self._seen: dict[int, int] = {}
         self._used: set[ObjectName] = set()
         self.covered: set[int] = set()
@@ -38,20 +37,21 @@ class Reporting:
         of ours that broke: only that block knows what was missed.
         """
         blocks = await self._ied.blocks() if self._config.reports or self._wanted(targets) else []
-        held = [b.name for b in blocks if b.buffered and b.taken and str(b.name) in self._entries]
+        held = [b.name for b in blocks if b.taken and self._key(b) in self._link.state]
         if held and patient:
             raise LinkError(f"{held[0]} is still held for the association that broke")
         for wanted in self._config.reports:
             block = next((b for b in blocks if same(b.name, wanted.rcb)), None)
             if block is None:
-                self._warn(f"no report control block {wanted.rcb}: its points are polled")
+                self._link.warn(wanted.rcb, "no such report control block: its points are polled")
                 continue
             await self._use(block, targets, arrived, wanted)
         if self._config.auto_reports and not self._config.reports:
             await self._automatic(blocks, targets, arrived)
         left = [t for t in self._reportable(targets) if t.point not in self.covered]
         if left and (self._config.reports or self._config.auto_reports):
-            self._warn(f"{len(left)} points are in no report that is free: they are polled")
+            text = f"{len(left)} points are in no report that is free: they are polled"
+            self._link.warn(self._config.name, text)
 
     def _wanted(self, targets: Sequence[Target]) -> bool:
         return self._config.auto_reports and bool(self._reportable(targets))
@@ -85,7 +85,7 @@ class Reporting:
         try:
             members = await self._ied.members(data_set) if data_set else ()
         except ServiceError as error:
-            self._warn(f"{block.name}: data set {data_set}: {error}")
+            self._link.warn(str(block.name), f"data set {data_set}: {error}")
             return False
         aimed = structs.replace(block, values={**block.values, "DatSet": data_set})
         fresh = [t for t in targets if t.point not in self.covered]
@@ -101,28 +101,30 @@ class Reporting:
         arrived: Arrived,
         wanted: ReportConfig | None,
     ) -> bool:
-        key = str(block.name)
+        name, key = str(block.name), self._key(block)
 
         def deliver(report: Report) -> None:
             self._deliver(subscription, key, report, arrived)
 
-        entry = self._entries.get(key) if block.buffered else None
+        entry = (self._link.state.get(key) or WHOLE_BUFFER) if block.buffered else None
+        subscription.overflow_counts = entry != WHOLE_BUFFER
         wish = Wish(
             data_set=subscription.block.data_set,
             integrity_ms=wanted.integrity_ms if wanted else 0,
             gi=wanted.gi if wanted else True,
-            # Enabled before, and nothing taken yet: all that the device still has.
-            entry=_WHOLE_BUFFER if entry == b"" else entry,
+            entry=entry,
             reserve_s=self._config.reserve_s,
         )
         try:
-            await self._ied.subscribe(block, wish, deliver, subscription.accepts)
+            enabled = await self._ied.subscribe(block, wish, deliver, subscription.accepts)
         except (ServiceError, NoResponse) as error:
-            self._warn(f"{key} cannot be used: {error}")
+            self._link.warn(name, f"cannot be used: {error}")
             return False
+        if not enabled.resumed:
+            self._link.warn(name, "the device lost the last entry taken: events may be missing")
         self._used.add(block.name)
         if block.buffered:
-            self._entries.setdefault(key, b"")
+            self._link.state.setdefault(key, b"")
         self.covered |= subscription.points
         self.subscriptions.append(subscription)
         return True
@@ -143,7 +145,7 @@ class Reporting:
                 await client.delete_data_set(name)
             await client.define_data_set(name, members)
         except ServiceError as error:
-            self._warn(f"{domain} takes no data set of ours: {error}")
+            self._link.warn(domain, f"takes no data set of ours: {error}")
             return
         self._ied.model.devices[domain].data_sets[name.item] = tuple(members)
         await self._use(block, targets, arrived, ReportConfig(rcb="", dataset=str(name)))
@@ -151,13 +153,18 @@ class Reporting:
     def _deliver(
         self, subscription: Subscription, key: str, report: Report, arrived: Arrived
     ) -> None:
-        if report.overflow:
-            self._warn(f"{key}: the device's buffer overflowed, events before this were lost")
+        where = str(subscription.block.name)
+        if report.overflow and subscription.overflow_counts:
+            self._link.warn(where, "the device's buffer overflowed: events before this were lost")
+        elif not report.more:
+            self._link.clear(where)
+        subscription.overflow_counts |= not report.more
         batch = subscription.readings(report, self._link.now(), self._seen)
         arrived(batch, key, None if report.more else report.entry)
 
-    def _warn(self, message: str) -> None:
-        self._link.warn(self._config.name, message)
+    def _key(self, block: Block) -> str:
+        """Under which the last entry taken of a buffered block is kept."""
+        return f"entry {self._config.host}:{self._config.port} {block.name}"
 
 
 def same(name: ObjectName, reference: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hub import ProtocolError
 
@@ -15,6 +15,7 @@ from .mms.types import Type
 
 SEQUENCE, TIME, REASON, DATA_SET, REFERENCE, OVERFLOW, ENTRY, REVISION, SEGMENT = range(1, 10)
 DATA_CHANGE, QUALITY_CHANGE, DATA_UPDATE, INTEGRITY, INTERROGATION = range(1, 6)
+WHOLE_BUFFER = bytes(8)
 REASONS = ("", "data-change", "quality-change", "data-update", "integrity", "gi", "application")
 
 
@@ -99,8 +100,9 @@ def decode(values: Sequence[Any]) -> Report:
 
 
 class Wish(Struct, frozen=True, kw_only=True):
-    """How a control block shall work. entry: resume behind it (buffered blocks).
+    """How a control block shall work.
 
+    entry: resume behind it (buffered blocks); WHOLE_BUFFER asks for all that the device still has.
     data_set: `LD/LN$name`, empty to take the block's own.
     """
 
@@ -114,11 +116,15 @@ class Wish(Struct, frozen=True, kw_only=True):
 
 
 class Block(Struct, frozen=True, kw_only=True):
-    """State of a control block as read from the device."""
+    """State of a control block as read from the device.
+
+    resumed: whether it goes on behind the entry that was wished.
+    """
 
     name: ObjectName
     type: Type
     values: dict[str, Any]
+    resumed: bool = True
 
     @property
     def buffered(self) -> bool:
@@ -171,10 +177,8 @@ async def enable(client: Client, block: Block, wish: Wish) -> Block:
     await setter.put("IntgPd", wish.integrity_ms, optional=True)
     if wish.buffer_ms is not None:
         await setter.put("BufTm", wish.buffer_ms, optional=True)
-    if block.buffered and wish.entry is not None:
-        # A device that no longer has the entry refuses it, and then sends all that it has.
-        await setter.put("EntryID", wish.entry, optional=True)
-    fresh = await read_block(client, block.name, block.type)
+    resumed = await _resume(setter, wish)
+    fresh = structs.replace(await read_block(client, block.name, block.type), resumed=resumed)
     await setter.put("RptEna", True)
     if wish.gi and INTERROGATION in triggers:
         await setter.put("GI", True, optional=True)
@@ -186,6 +190,16 @@ async def _reserve(setter: "_Setter", wish: Wish) -> None:
         await setter.put("Resv", True)
     elif "ResvTms" in setter.block.type.fields:
         await setter.put("ResvTms", wish.reserve_s, optional=True)
+
+
+async def _resume(setter: "_Setter", wish: Wish) -> bool:
+    """Go on behind the entry; one that the device no longer has means all that it still has."""
+    if not setter.block.buffered or wish.entry is None:
+        return True
+    if await setter.put("EntryID", wish.entry, optional=True) or wish.entry == WHOLE_BUFFER:
+        return True
+    await setter.put("EntryID", WHOLE_BUFFER, optional=True)
+    return False
 
 
 async def interrogate(client: Client, block: Block) -> None:
@@ -207,10 +221,11 @@ class _Setter:
         self.block = block
         self._client = client
 
-    async def put(self, attribute: str, value: Any, *, optional: bool = False) -> None:
+    async def put(self, attribute: str, value: Any, *, optional: bool = False) -> bool:
+        """Whether the device took it; what the block does not have is nothing to refuse."""
         kind = self.block.type.fields.get(attribute)
         if kind is None:
-            return
+            return True
         if kind.kind == data.BIT_STRING and isinstance(value, Bits) and kind.size > 0:
             value = Bits(value.value >> max(0, value.size - kind.size), min(value.size, kind.size))
         name = ObjectName(f"{self.block.name.item}${attribute}", self.block.name.domain)
@@ -219,6 +234,8 @@ class _Setter:
         except ServiceError as error:
             if not optional:
                 raise ServiceError(f"report control {error}") from None
+            return False
+        return True
 
 
 def free_name(reference: str) -> str:

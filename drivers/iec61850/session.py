@@ -36,21 +36,19 @@ _PATIENCE = 6
 class Memory(Struct):
     """What a driver keeps from one association to the next.
 
-    entries: last report entry taken from each buffered block, empty before the first.
     seen: last device time of points. waits: attempts that found a block still held for us.
     """
 
     model: Model | None = None
-    entries: dict[str, bytes] = field(default_factory=dict)
     seen: dict[int, int] = field(default_factory=dict)
     waits: int = 0
 
 
 class Arrival(Struct, frozen=True):
-    """Readings of a report. entry: what to resume behind once they are taken."""
+    """Readings of a report. entry: what to resume behind once they are taken, kept by `key`."""
 
     batch: ReadingBatch
-    block: str = ""
+    key: str = ""
     entry: bytes | None = None
 
 
@@ -63,10 +61,11 @@ class Iec61850Session(Session):
         self._targets: dict[int, Target] = {}
         self._plans: dict[int, tuple[tuple[Point, ...], Plan]] = {}
         self._arrivals: asyncio.Queue[Arrival | None] = asyncio.Queue()
-        self._reporting = Reporting(config, ied, link, memory.entries)
+        self._reporting = Reporting(config, ied, link)
         self._operator = Operator(config, ied, link.now)
         self._paused = False
         ied.on_stray = lambda what: link.warn(config.name, f"{config.name}: ignored {what}")
+        ied.controls.on_failure = self._failed
         ied.association.lost.add_done_callback(lambda _: self._arrivals.put_nowait(None))
 
     async def startup(self) -> ReadingBatch:
@@ -142,8 +141,8 @@ class Iec61850Session(Session):
             self._memory.model = None  # its types changed under us
             raise
 
-    def _arrived(self, batch: ReadingBatch, block: str, entry: bytes | None) -> None:
-        self._arrivals.put_nowait(Arrival(batch, block, entry))
+    def _arrived(self, batch: ReadingBatch, key: str, entry: bytes | None) -> None:
+        self._arrivals.put_nowait(Arrival(batch, key, entry))
         if self._arrivals.qsize() >= _PAUSE and not self._paused:
             self._paused = True
             self._ied.association.pause()
@@ -157,7 +156,7 @@ class Iec61850Session(Session):
             if len(arrival.batch):
                 yield arrival.batch
             if arrival.entry is not None:
-                self._memory.entries[arrival.block] = arrival.entry
+                self._link.state[arrival.key] = arrival.entry
         error = self._ied.association.lost.exception()
         raise error if isinstance(error, HubError) else LinkError("the association ended")
 
@@ -167,6 +166,11 @@ class Iec61850Session(Session):
             await self._learn()
         async for node in browse.level(self._ied, path):
             yield node
+
+    def _failed(self, what: str, why: str) -> None:
+        """Each of them is news."""
+        self._link.clear(what)
+        self._link.warn(what, why)
 
     async def select(self, command: Command) -> Result:
         return await self._operator.select(command)
@@ -179,7 +183,7 @@ class Iec61850Session(Session):
 
     def closed(self) -> None:
         """Warn no more of what this association did; learn anew what it did not understand."""
-        self._ied.on_stray = None
+        self._ied.on_stray = self._ied.controls.on_failure = None
         lost = self._ied.association.lost
         if lost.done() and isinstance(lost.exception(), ProtocolError):
             self._memory.model = None

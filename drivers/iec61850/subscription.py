@@ -25,7 +25,10 @@ class Loose(Struct, frozen=True):
 
 
 class Subscription:
-    """Knows what each member of a data set means for the points."""
+    """Knows what each member of a data set means for the points.
+
+    overflow_counts: whether the buffer was followed before; what it lost earlier is not our loss.
+    """
 
     def __init__(
         self, block: Block, members: Sequence[ObjectName], targets: Iterable[Target], model: Model
@@ -33,7 +36,7 @@ class Subscription:
         self.block = block
         self.members = tuple(members)
         self.points: set[int] = set()
-        self.resume: bytes | None = None
+        self.overflow_counts = True
         self._places: list[list[Place]] = [[] for _ in members]
         self._loose: list[list[Loose]] = [[] for _ in members]
         self._last: list[Any] = [None] * len(members)

@@ -29,7 +29,10 @@ MINUTE = 60_000_000
 
 
 class Quiet:
-    """A `hub.Link` that has no log."""
+    """A `hub.Link` that has no log and forgets what it keeps."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, bytes] = {}
 
     def now(self) -> int:
         return time.time_ns() // 1000

@@ -82,7 +82,7 @@ class AcrelDialect:
         meters = (f"acrel/+/meter/+/{word}" for word in _EVENTS)
         return (*meters, "acrel/+/infrastructure/+/data", *gateways)
 
-    def will(self) -> Publication | None:
+    def will(self, now: int) -> Publication | None:
         return None
 
     def greeting(self, now: int) -> Iterable[Publication]:
@@ -105,7 +105,8 @@ class AcrelDialect:
         meter = self._meters.get((place == "infrastructure", number))
         if meter is None:
             raise ProtocolError(f"unknown {place} {number!r}")
-        known = {"event_type": _EVENTS[word], "meter_id": number}
+        kind = "infrastructure" if place == "infrastructure" else _EVENTS[word]
+        known = {"event_type": kind, "meter_id": number}
         received = read_event(payload, known)
         if not self._seen.again(received.key):
             self._store(meter, word, received, now, rows)

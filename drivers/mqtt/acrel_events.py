@@ -30,6 +30,12 @@ class MeterReading(_Event, frozen=True, kw_only=True, tag="meter_reading"):
     meter_type: str = ""
 
 
+class Infrastructure(_Event, frozen=True, kw_only=True, tag="infrastructure"):
+    """Values of a transformer, feeder or room, which `meter_id` names. By MQTT only."""
+
+    data: dict[str, Any]
+
+
 class Alert(_Event, frozen=True, kw_only=True, tag="alert"):
     alert_type: str
     severity: Literal["info", "warning", "error", "critical"]
@@ -63,7 +69,7 @@ class ReconnectConfirm(_Event, frozen=True, kw_only=True, tag="reconnect_confirm
 
 
 Confirm = DisconnectConfirm | ReconnectConfirm
-Event = MeterReading | Alert | StatusChange | DisconnectConfirm | ReconnectConfirm
+Event = MeterReading | Infrastructure | Alert | StatusChange | DisconnectConfirm | ReconnectConfirm
 
 
 class Received(Struct, frozen=True, kw_only=True):
@@ -88,7 +94,7 @@ def read_event(raw: bytes, known: Mapping[str, str] = {}) -> Received:
     if not isinstance(body, dict):
         raise ProtocolError("not a JSON object")
     body |= known
-    if body.get("event_type") == "meter_reading" and "data" not in body:
+    if body.get("event_type") in {"meter_reading", "infrastructure"} and "data" not in body:
         body = _nested(body)
     try:
         event = msgspec.convert(body, Event)

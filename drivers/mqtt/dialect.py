@@ -26,8 +26,8 @@ class Dialect(Protocol):
     def topics(self) -> tuple[str, ...]:
         """What to subscribe to."""
 
-    def will(self) -> Publication | None:
-        """What the broker publishes when we vanish."""
+    def will(self, now: int) -> Publication | None:
+        """What the broker publishes when we vanish, and what we say ourselves when we leave."""
 
     def greeting(self, now: int) -> Iterable[Publication]:
         """What to publish once subscribed."""

@@ -71,7 +71,7 @@ class GenericDialect:
     def topics(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*self._exact, *(s.topic for _, s in self._wild)]))
 
-    def will(self) -> Publication | None:
+    def will(self, now: int) -> Publication | None:
         topic = self._config.will_topic
         return Publication(topic=topic, payload=b"offline", retain=True) if topic else None
 

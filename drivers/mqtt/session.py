@@ -32,6 +32,7 @@ from .rows import Rows
 
 BATCH = 1000  # messages that become one batch at most
 QUIET, RETAINED = 0.1, 1.0  # s without a message, and at most, that retained ones are awaited
+FAREWELL = 1.0  # s for the last message of a session
 # CONNACK codes that no repetition will cure: MQTT 3.1.1 4 and 5, MQTT 5 from 0x86 to 0x8C.
 _REFUSED = frozenset({4, 5, 134, 135, 138, 140})
 
@@ -152,6 +153,7 @@ async def connect(
 ) -> AsyncIterator[MqttSession]:
     """A session with the broker; LinkError, AuthError or ConfigError when there is none."""
     inbox: asyncio.Queue[aiomqtt.Message] = asyncio.Queue(config.backlog)
+    will = dialect.will(link.now())
     client = aiomqtt.Client(
         config.host,
         config.tcp_port,
@@ -163,7 +165,7 @@ async def connect(
         keepalive=config.keepalive,
         timeout=config.request_timeout,
         tls_context=await asyncio.to_thread(_tls, config) if config.secure else None,
-        will=_will(dialect.will()),
+        will=_will(will),
         **_session(config),
     )
     with _link_errors():
@@ -171,7 +173,12 @@ async def connect(
     try:
         yield kind(config, client, inbox, dialect, link)
     finally:
-        # The broker may be gone already.
+        # The broker may be gone already. A will is not published for those who say goodbye.
+        with contextlib.suppress(aiomqtt.MqttError):
+            if will is not None:
+                await client.publish(
+                    will.topic, will.payload, will.qos, will.retain, timeout=FAREWELL
+                )
         with contextlib.suppress(aiomqtt.MqttError):
             await client.__aexit__(None, None, None)
 

@@ -3,10 +3,11 @@
     spBv1.0/{group}/{NBIRTH|NDEATH|NDATA}/{node}          in
     spBv1.0/{group}/{DBIRTH|DDEATH|DDATA}/{node}/{device} in
     spBv1.0/{group}/{NCMD|DCMD}/{node}[/{device}]         out
-    spBv1.0/STATE/{host}                                  out, retained, with a will
+    spBv1.0/STATE/{host}                                  out, retained, with a will; in
 
 Nothing is believed of a node before its birth. A gap in its sequence, an alias that no birth named,
-or data before a birth makes us ask for a rebirth, once a while.
+or data before a birth makes us ask for a rebirth, once a while. Will and birth of the host have one
+time, and who says that we are offline is answered that we are not.
 """
 
 from collections.abc import Iterable, Sequence
@@ -55,6 +56,13 @@ def sparkplug_address(spec: PointSpec) -> SparkplugAddress:
     return SparkplugAddress(spec.address, _TYPES.get(spec.type, 0))
 
 
+class _State(msgspec.Struct, frozen=True):
+    """Whether a host application is there. timestamp: ms."""
+
+    online: bool
+    timestamp: int = 0
+
+
 @dataclass
 class _Source:
     """An edge node or a device: its points by metric, and what its birth said."""
@@ -82,6 +90,7 @@ class _Node:
 class SparkplugDialect:
     def __init__(self, config: SparkplugConfig, points: Sequence[Point]) -> None:
         self._config = config
+        self._since = 0  # µs: when this connection began
         self._nodes: dict[str, _Node] = {}
         self._places: dict[str, tuple[str, str | None]] = {}
         self._names: dict[tuple[str, str | None], str] = {}
@@ -94,16 +103,18 @@ class SparkplugDialect:
             self._names[device.node, device.device] = device.name
 
     def topics(self) -> tuple[str, ...]:
-        group = self._config.group
-        return tuple(
-            f"spBv1.0/{group}/+/{node}{tail}" for node in self._nodes for tail in ("", "/+")
+        group, host = self._config.group, self._config.host_id
+        return (
+            *(f"spBv1.0/{group}/+/{node}{tail}" for node in self._nodes for tail in ("", "/+")),
+            *((f"spBv1.0/STATE/{host}",) if host else ()),
         )
 
-    def will(self) -> Publication | None:
-        return self._state(online=False, now=0)
+    def will(self, now: int) -> Publication | None:
+        self._since = now
+        return self._state(online=False)
 
     def greeting(self, now: int) -> Iterable[Publication]:
-        state = self._state(online=True, now=now)
+        state = self._state(online=True)
         if state:
             yield state
         # Births are not retained: what was said before we came has to be said again.
@@ -118,6 +129,8 @@ class SparkplugDialect:
 
     def read(self, topic: str, payload: bytes, now: int, rows: Rows) -> Iterable[Publication]:
         parts = topic.split("/")
+        if parts[:2] == ["spBv1.0", "STATE"]:
+            return self._insist(payload)
         if len(parts) not in {4, 5} or parts[0] != "spBv1.0" or parts[2] in {"NCMD", "DCMD"}:
             return ()
         word, name = parts[2], parts[3]
@@ -182,11 +195,20 @@ class SparkplugDialect:
             qos=0,
         )
 
-    def _state(self, *, online: bool, now: int) -> Publication | None:
+    def _insist(self, payload: bytes) -> Iterable[Publication]:
+        """An earlier life's will may arrive in this one: say again that we are here."""
+        try:
+            told = msgspec.json.decode(payload, type=_State)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ProtocolError(f"STATE: {error}") from None
+        state = None if told.online else self._state(online=True)
+        return (state,) if state else ()
+
+    def _state(self, *, online: bool) -> Publication | None:
         host = self._config.host_id
         if host is None:
             return None
-        body = msgspec.json.encode({"online": online, "timestamp": now // 1000})
+        body = msgspec.json.encode(_State(online=online, timestamp=self._since // 1000))
         return Publication(topic=f"spBv1.0/STATE/{host}", payload=body, qos=1, retain=True)
 
 

@@ -22,6 +22,7 @@ from .acrel_events import (
     Alert,
     DisconnectConfirm,
     Event,
+    Infrastructure,
     MeterReading,
     Received,
     ReconnectConfirm,
@@ -143,7 +144,7 @@ def signature(secret: bytes, stamp: str, body: bytes) -> str:
 def topic_word(event: Event) -> str:
     """The last part of the MQTT topic that brings the same event."""
     match event:
-        case MeterReading():
+        case MeterReading() | Infrastructure():
             return "data"
         case Alert():
             return "alert"

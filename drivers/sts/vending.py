@@ -3,60 +3,29 @@
 JSON over HTTPS, below `{url}/api/{version}`:
 
     POST /tokens                     an order with our reference -> 201, its token
-    GET  /tokens/{reference}         what was issued under it    -> 200, or 404
+    GET  /tokens/{reference}         what was issued under it    -> 200, 404, or 410
     POST /tokens/{reference}/reversal  take an undelivered token back -> 200, or 409
     GET  /meters/{pan}               supply group, key revision, tariff index … of a meter
 
 A reference is ours and unique; the server issues at most once under it. A request that got no
-answer is never repeated before the server was asked what became of it.
+answer is never repeated before the server was asked what became of it. 410: it was taken back.
 """
 
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
-from hub import AuthError, Conflict, LinkError, NoResponse, NotFound, Unavailable
+from hub import AuthError, Conflict, HttpClient, LinkError, NotFound, TimedOut, Unavailable
 
 from .contents import Order
 from .errors import NotIssued
 from .identity import Meter
 from .issuer import KeyChange, Token, TokenRequest, check_request, fingerprint
+from .settings import VendingSettings
 
 T = TypeVar("T")
-
-
-class HttpResponse(Protocol):
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def body(self) -> bytes: ...
-
-
-class HttpClient(Protocol):
-    """What this client needs of the hub's: raises LinkError, and NoResponse after `within` s."""
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: dict[str, str],
-        body: bytes | None = None,
-        within: float,
-    ) -> HttpResponse: ...
-
-
-class VendingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """url: base of the vending server. group: meters it may vend for. timeout: seconds."""
-
-    url: str
-    client_id: str
-    api_version: str = "v1"
-    group: str = ""
-    timeout: float = 60.0
 
 
 class VendOrder(Struct, frozen=True, kw_only=True):
@@ -89,7 +58,7 @@ class VendingServer:
 
     async def issue(self, request: TokenRequest) -> Token:
         check_request(request)
-        known = await self._issued(request)
+        known = await self.issued(request)
         if known:
             return known
         settings = self._settings
@@ -103,10 +72,10 @@ class VendingServer:
         )
         try:
             answer = await self._call("POST", "/tokens", msgspec.json.encode(order))
-        except (LinkError, NoResponse, Unavailable, Conflict) as error:
+        except (LinkError, TimedOut, Unavailable, Conflict) as error:
             if isinstance(error, AuthError):
                 raise
-            known = await self._issued(request)
+            known = await self.issued(request)
             if known:
                 return known
             raise Unavailable(
@@ -123,7 +92,8 @@ class VendingServer:
         """What the server knows of a meter, or NotFound."""
         return self._read(await self._call("GET", f"/meters/{quote(pan, safe='')}"), Meter)
 
-    async def _issued(self, request: TokenRequest) -> Token | None:
+    async def issued(self, request: TokenRequest) -> Token | None:
+        """What was issued under that transaction, if anything."""
         path = f"/tokens/{quote(reference_of(request), safe='')}"
         try:
             return self._token(request, self._read(await self._call("GET", path), VendResult))
@@ -142,7 +112,7 @@ class VendingServer:
             order=result.order,
         )
 
-    async def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    async def _call(self, method: str, path: str, body: bytes = b"") -> bytes:
         """The body of a 2xx answer. What the server says of an error is passed on, never ours."""
         settings = self._settings
         answer = await self._http.request(
@@ -154,7 +124,7 @@ class VendingServer:
                 "X-Client-Id": settings.client_id,
             },
             body=body,
-            within=settings.timeout,
+            timeout=settings.timeout,
         )
         if 200 <= answer.status < 300:
             return answer.body
@@ -168,7 +138,7 @@ class VendingServer:
                 raise AuthError(detail)
             case 404:
                 raise NotFound(detail)
-            case 409:
+            case 409 | 410:
                 raise Conflict(detail)
             case 400 | 422:
                 raise NotIssued(detail)

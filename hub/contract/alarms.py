@@ -7,10 +7,12 @@ the order in which they hear of each other.
 """
 
 import enum
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, Struct, structs
 
+from .context import Ctx
 from .journal import Record
 
 
@@ -151,6 +153,36 @@ class AlarmTold(Record, frozen=True, tag="alarm"):
     step: AlarmStep
     by: str = ""
     note: str = ""
+
+
+class OutsideAlarm(Struct, frozen=True, kw_only=True):
+    """What somebody says of a device that is no gateway: a meters' platform, a sensor's cloud.
+
+    device: by the name that the sender has for it (`external_id`). kind: one alarm of a device is
+    open for each. at: µs since 1970 UTC. on: False when the condition is gone. lasting: the sender
+    tells the end too, so that hearing of it again means nothing; else each time is an occurrence.
+    """
+
+    source: Literal["acrel", "iot", "ai", "centre"]
+    device: str
+    kind: Annotated[str, Meta(min_length=1, max_length=100)]
+    severity: Severity
+    message: Annotated[str, Meta(max_length=1_000)]
+    at: int
+    on: bool = True
+    lasting: bool = False
+    value: float | None = None
+    threshold: float | None = None
+
+
+class OutsideAlarms(Protocol):
+    """Alarms that reach the centre by themselves, not through a gateway. scada implements it."""
+
+    async def tell(self, ctx: Ctx, told: Sequence[OutsideAlarm]) -> None:
+        """Raise, repeat or clear, in this order, in the caller's transaction.
+
+        Devices that nobody knows are passed over. What ended before it began changes nothing.
+        """
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

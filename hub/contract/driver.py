@@ -7,7 +7,7 @@ command, back off); a driver is the thin session it talks through.
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -82,11 +82,13 @@ class Can(enum.Flag):
     OPERATE = enum.auto()
     SELECT = enum.auto()
     SET_CLOCK = enum.auto()
+    TIMED = enum.auto()  # `operate` heeds `Command.at`
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A control of one point by one person. expires: µs since 1970 UTC; never executed after it.
+    """A control of one point by one person. expires: µs since 1970 UTC; never sent after it.
 
+    at: µs since 1970 UTC when the device shall execute it by its own clock; None at once.
     value: an operator's engineering value; a driver gets it raw, as `(value - offset) / scale`.
     """
 
@@ -98,6 +100,7 @@ class Command(Struct, frozen=True, kw_only=True):
     test: bool = False
     check_interlock: bool = True
     check_synchronism: bool = False
+    at: int | None = None
 
 
 class Outcome(enum.StrEnum):
@@ -173,6 +176,16 @@ class Session:
 
 class Link(Protocol):
     """What the hub lends a driver."""
+
+    @property
+    def state(self) -> MutableMapping[str, bytes]:
+        """Small facts of the channel that outlive a restart of the gateway, ≤ 64 KiB a key.
+
+        Set here what the peer will be asked from (a report's EntryID, a sequence number), in
+        `events()` behind the `yield` of the readings that it follows: those are on disk before it.
+        Setting costs nothing; the newest values are written together about once a second, so that
+        after a kill a fact may be a second old. An old or foreign one must do no harm.
+        """
 
     def now(self) -> int:
         """µs since 1970 UTC by the gateway's clock."""

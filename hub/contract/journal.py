@@ -1,7 +1,7 @@
 """What a gateway must not lose: readings and records, in two streams, until the centre has them."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -180,5 +180,9 @@ class Journal(Protocol):
         """What lies on disk behind frame `seq` of the telemetry, from its beginning when the epoch
         is another by now; None when nothing does (now).
         """
+
+    def history(self, since: int, until: int) -> AsyncIterator[ReadingBatch]:
+        """Readings on disk with since ≤ time < until (µs since 1970 UTC), one stream after the
+        other in order of commit; what is damaged is left out."""
 
     def status(self) -> JournalStatus: ...

@@ -22,6 +22,7 @@ from hub.kernel.supervisor import State, Supervisor
 log = logging.getLogger(__name__)
 
 SELECT_FOR = 30.0
+UNTIMED = "its driver has no time-activated controls"
 Guard = Callable[[Command], list[str | None]]
 Find = Callable[[Command], Supervisor | None]
 
@@ -54,7 +55,7 @@ class Commands:
         return await self._run(self._told(command, self._operate(command, direct)))
 
     async def cancel(self, command: Command) -> Result:
-        """Give a selection back."""
+        """Give a selection back, or call off what the device shall execute later."""
         return await self._run(self._told(command, self._cancel(command)))
 
     async def close(self) -> None:
@@ -94,6 +95,8 @@ class Commands:
         supervisor = self._find(command)
         if supervisor is None or supervisor.state is not State.ONLINE:
             return _no(Outcome.REJECTED, f"the channel of {point.key} is not online")
+        if not _timely(command, supervisor):
+            return _no(Outcome.NOT_SUPPORTED, UNTIMED)
         until = self._clock.monotonic() + min(hold, self._left(command))
         self._selected[point.id] = Selection(command, until, supervisor, supervisor.connection)
         result = Result(outcome=Outcome.DONE)
@@ -111,6 +114,8 @@ class Commands:
         if supervisor is None or point.id in self._busy:
             why = "no channel has it" if supervisor is None else "a command of it is under way"
             return _no(Outcome.REJECTED, f"{point.key}: {why}")
+        if not _timely(command, supervisor):
+            return _no(Outcome.NOT_SUPPORTED, UNTIMED)
         self._busy.add(point.id)
         try:
             return await self._send(command, supervisor, lambda s, c: s.operate(c))
@@ -137,6 +142,8 @@ class Commands:
 
     async def _cancel(self, command: Command) -> Result:
         held = self._held(command.point.id)
+        if held is None and command.at is not None and (supervisor := self._find(command)):
+            return await self._send(command, supervisor, lambda s, c: s.cancel(c), expires=False)
         if held is None or not _same(held.command, command):
             return _no(Outcome.NO_SELECT, f"{command.point.key} is not selected by this command")
         del self._selected[command.point.id]
@@ -228,9 +235,14 @@ async def _sent(work: Coroutine[Any, Any, Result]) -> Result:
         return _no(Outcome.UNKNOWN, f"the driver failed: {e!r}")
 
 
+def _timely(command: Command, supervisor: Supervisor) -> bool:
+    """A driver that does not heed the time would execute at once."""
+    return command.at is None or Can.TIMED in supervisor.driver.can
+
+
 def _same(one: Command, other: Command) -> bool:
     def parts(c: Command) -> tuple[Any, ...]:
-        return c.actor, c.value, c.test, c.check_interlock, c.check_synchronism
+        return c.actor, c.value, c.test, c.check_interlock, c.check_synchronism, c.at
 
     return parts(one) == parts(other)
 

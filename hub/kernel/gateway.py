@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from hub.contract.driver import Command
-from hub.contract.errors import NotFound
+from hub.contract.driver import Can, Command
+from hub.contract.errors import NotFound, Unavailable, Unsupported
 from hub.contract.journal import Catalogue, CatalogueEntry, Gap, GapCause, Journal, Note, Stream
 from hub.contract.readings import ReadingBatch
 from hub.kernel.alarms import COMMS_AFTER, Alarms
@@ -24,8 +24,10 @@ from hub.kernel.clock import Clock
 from hub.kernel.commands import Commands, Guard
 from hub.kernel.devices import Device
 from hub.kernel.keep import Keep
+from hub.kernel.lane import NotSent
 from hub.kernel.operator import Operator
 from hub.kernel.points import Points
+from hub.kernel.states import States
 from hub.kernel.supervisor import Supervisor
 from hub.kernel.switches import Switches
 from hub.kernel.wire import ChannelLink
@@ -81,6 +83,7 @@ class Gateway:
         self.points = Points(self.clock, self._keep)
         self.commands = Commands(self.points, journal, self._find, guard)
         self.channels: dict[str, Channel] = {}
+        self._states = States(journal)
         self.started = self.clock.now()
 
     def _keep(self, batch: ReadingBatch, stream: Stream) -> None:
@@ -94,7 +97,12 @@ class Gateway:
             self._add(plan)
         self._tell_idle()
         await self._publish()
-        async with Keep.opened(self._data) as self.keep, self._alarming(), self._operating():
+        async with (
+            Keep.opened(self._data) as self.keep,
+            self._states.running(self.keep),
+            self._alarming(),
+            self._operating(),
+        ):
             clock = asyncio.create_task(self._watch_clock(), name="clock")
             for channel in self.channels.values():
                 self._launch(channel)
@@ -170,6 +178,22 @@ class Gateway:
                 return channel, channel.supervisor.devices[point.device]
         raise NotFound(f"no point is called {point_key!r}")
 
+    async def ask(self, point_key: str) -> int:
+        """Ask a device for one value now; its answer is a reading like any other.
+
+        How many readings came. Raises what the driver raises, Unavailable when it cannot be asked.
+        """
+        channel, _ = self.device(point_key)
+        supervisor, point = channel.supervisor, self.points.by_key[point_key]
+        if Can.READ not in supervisor.driver.can:
+            raise Unsupported(f"{channel.name} tells its values by itself and cannot be asked")
+        try:
+            batch: ReadingBatch = await supervisor.ask(lambda session: session.read((point,)))
+        except NotSent as e:
+            raise Unavailable(str(e)) from None
+        self.points.take(batch)
+        return len(batch)
+
     async def _assign_ids(self) -> None:
         keys = [p.key for plan in self._plans for p in plan.points]
         ids = dict(zip(keys, await self.journal.point_ids(keys), strict=True))
@@ -179,9 +203,10 @@ class Gateway:
         for device in plan.devices:
             members = [p for p in plan.points if p.device == device]
             self.points.define(members, plan.record(device))
-        link = ChannelLink(plan.config.name, self.clock)
+        name = plan.config.name
+        link = ChannelLink(name, self.clock, self._states.of(name))
         supervisor = self._supervisor(plan, link)
-        self.channels[plan.config.name] = Channel(plan, link, supervisor, plan.config.enabled)
+        self.channels[name] = Channel(plan, link, supervisor, plan.config.enabled)
 
     def _supervisor(self, plan: Plan, link: ChannelLink) -> Supervisor:
         driver = plan.driver(plan.config, plan.points, link)

@@ -18,7 +18,7 @@ from hub.contract.driver import Command, Outcome, Result
 from hub.contract.errors import HubError
 from hub.contract.journal import CommandState, CommandTold, Journal
 from hub.contract.orders import AnyOrder, Condition, MarkAlarm, MaskAlarms, Operate
-from hub.contract.points import Point
+from hub.contract.points import Kind, Point
 from hub.contract.readings import VALIDITY_MASK, Validity
 from hub.kernel.alarms import Alarms
 from hub.kernel.app import Key
@@ -39,6 +39,7 @@ COMPARE = {
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
 }
+DOUBLE = {0.0: 1.0, 1.0: 2.0}  # off and on of a double point (IEC 61850-7-3 DPC)
 STATES = {
     Outcome.EXPIRED: CommandState.EXPIRED,
     Outcome.UNKNOWN: CommandState.UNKNOWN,
@@ -215,11 +216,11 @@ class Operator:
     async def _confirm(self, order: Operate, result: Result) -> None:
         """Wait until the feedback shows it."""
         point = self._points.by_key.get(order.feedback)
-        expected = order.value if order.expected is None else order.expected
         if point is None:
             detail = f"sent; its feedback {order.feedback} is no point"
             self._tell(order, Result(outcome=Outcome.TIMEOUT, detail=detail))
             return
+        expected = self._expected(order, point)
         tolerance = max(point.spec.deadband, LEAST_TOLERANCE)
         ids = np.array([point.id], np.uint32)
         with contextlib.suppress(TimeoutError), self._points.subscribe(ids) as news:
@@ -233,6 +234,15 @@ class Operator:
         word = "is not known" if shown is None else f"is {shown[0]:g}"
         detail = f"sent, but after {order.wait:g} s {order.feedback} {word}"
         self._tell(order, Result(outcome=Outcome.TIMEOUT, detail=detail))
+
+    def _expected(self, order: Operate, feedback: Point) -> float:
+        """What the feedback must show: a double point shows off as 1 and on as 2."""
+        if order.expected is not None:
+            return order.expected
+        told = self._points.by_key[order.key].spec.kind
+        if feedback.spec.kind is Kind.DOUBLE and told is not Kind.DOUBLE:
+            return DOUBLE.get(order.value, order.value)
+        return order.value
 
     def _tell(self, order: Operate, result: Result) -> None:
         done = result.outcome in {Outcome.DONE, Outcome.ACCEPTED}

@@ -1,10 +1,10 @@
-"""What the hub lends a driver: its clock, a place for warnings, and the wire trace."""
+"""What the hub lends a driver: its clock, a place for warnings, its state, the wire trace."""
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import NamedTuple
 
 from hub.kernel.clock import Clock
@@ -31,8 +31,11 @@ class ChannelLink:
     ring of `TRACED` once somebody traces the channel.
     """
 
-    def __init__(self, channel: str, clock: Clock) -> None:
+    def __init__(
+        self, channel: str, clock: Clock, state: MutableMapping[str, bytes] | None = None
+    ) -> None:
         self.channel, self._clock = channel, clock
+        self.state: MutableMapping[str, bytes] = {} if state is None else state
         self.recent: dict[str, deque[Frame]] = {}
         self.ring: deque[Frame] | None = None
         self.listeners: list[Callable[[Frame], None]] = []

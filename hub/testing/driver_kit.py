@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import gc
 import warnings
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
@@ -43,10 +43,18 @@ VERBS = {
 
 
 class FakeLink(ChannelLink):
-    """The hub's own link with the trace on; `frames` is what went over the wire."""
+    """The hub's own link with the trace on; `frames` is what went over the wire.
 
-    def __init__(self, channel: str = "test", clock: Clock | None = None) -> None:
-        super().__init__(channel, clock or Clock())
+    state: what an earlier driver of the channel has kept.
+    """
+
+    def __init__(
+        self,
+        channel: str = "test",
+        clock: Clock | None = None,
+        state: MutableMapping[str, bytes] | None = None,
+    ) -> None:
+        super().__init__(channel, clock or Clock(), state)
         self.trace(on=True)
 
     @property
@@ -90,10 +98,12 @@ class DriverKit:
         """What `config` says when nothing listens there."""
         raise NotImplementedError
 
-    def make(self, more: Mapping[str, Any]) -> tuple[Driver[Any], FakeLink]:
+    def make(
+        self, more: Mapping[str, Any], state: MutableMapping[str, bytes] | None = None
+    ) -> tuple[Driver[Any], FakeLink]:
         """A driver of `config` with `more`, and the link that it was given."""
         plan = plan_of(self.driver, {**self.config, **more})
-        link = FakeLink(plan.config.name)
+        link = FakeLink(plan.config.name, state=state)
         return plan.driver(plan.config, plan.points, link), link
 
     @contextlib.asynccontextmanager
@@ -144,6 +154,16 @@ class DriverKit:
                 gc.collect()
             left = {t for t in asyncio.all_tasks() - before if _of_driver(t, driver)}
             assert left == set()
+
+    async def test_what_was_kept_before_a_restart_helps_or_does_no_harm(self) -> None:
+        async with self.peer() as more:
+            driver, link = self.make(more)
+            await _lived(driver)
+            kept = dict(link.state)
+            assert all(isinstance(fact, bytes) for fact in kept.values())
+            for state in (kept, dict.fromkeys(kept, b""), dict.fromkeys(kept, b"\xff\x00{")):
+                again, _ = self.make(more, state)
+                await _lived(again)
 
     async def test_a_read_gives_rows_of_the_points_asked_for_and_of_now(self) -> None:
         async with self.opened() as (driver, session, link):
@@ -230,6 +250,17 @@ def _of_driver(task: asyncio.Task[Any], driver: Driver[Any]) -> bool:
 def _by_device(points: tuple[Point, ...]) -> list[tuple[Point, ...]]:
     names = dict.fromkeys(p.device for p in points)
     return [tuple(p for p in points if p.device == name) for name in names]
+
+
+async def _lived(driver: Driver[Any]) -> None:
+    """Connect, start up, take the events that come at once, and go."""
+    async with asyncio.timeout(10), driver.open() as session:
+        await session.startup()
+        if Can.EVENTS in driver.can:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    async for _ in session.events():
+                        pass
 
 
 async def _read_on(session: Session, points: tuple[Point, ...]) -> None:

@@ -1,6 +1,6 @@
 """A journal in memory: what a gateway or driver under test has kept."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from hub.contract.journal import JournalStatus, Place, Record, Stream, Stretch
 from hub.contract.readings import ReadingBatch
+from hub.kernel.points import pick
 
 R = TypeVar("R", bound=Record)
 
@@ -46,6 +47,10 @@ class MemoryJournal:
             return None
         chosen = [b for s, b in self.batches[seq:] if s is Stream.TELEMETRY]
         return Stretch(epoch=UUID(int=0), first=seq + 1, last=last, batches=tuple(chosen))
+
+    async def history(self, since: int, until: int) -> AsyncIterator[ReadingBatch]:
+        for _, batch in list(self.batches):
+            yield pick(batch, (batch.time >= since) & (batch.time < until))
 
     def status(self) -> JournalStatus:
         return JournalStatus(

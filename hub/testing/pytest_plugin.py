@@ -37,8 +37,13 @@ MODULES = (
     "plugins.finance",
     "plugins.billing",
     "drivers.acrel",
+    "drivers.sts",
     "plugins.events",
     "plugins.jobs",
+    "plugins.realtime",
+    "plugins.notifications",
+    "plugins.monitoring",
+    "plugins.admin",
 )
 
 

@@ -11,6 +11,7 @@ from hub import ORDERS, STORE, UNIT, Ctx
 from .commanding import reap
 from .gateways import look_for_gateways
 from .network import look
+from .outside import calm
 
 EVERY = 2.0  # s
 NETWORK_TURNS = 5
@@ -38,6 +39,7 @@ async def _run(hub: Any) -> None:
             await _try(hub, reap)
         if turn % NETWORK_TURNS == 0 and STORE in hub.services:
             await _try(hub, look)
+            await _try(hub, calm)
             await _try(hub, look_for_gateways)
         turn += 1
         await asyncio.sleep(EVERY)

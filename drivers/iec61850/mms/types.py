@@ -107,6 +107,15 @@ def _encode_float(kind: Type, value: Any) -> bytes:
     return data.float64(value) if kind.size == 64 else data.float32(value)
 
 
+def _encode_integer(kind: Type, value: Any) -> bytes:
+    number, signed = int(value), kind.kind == data.INTEGER
+    span = 1 << abs(kind.size)
+    low = -span // 2 if signed else 0
+    if kind.size and not low <= number < low + span:
+        raise ValueError(f"{number} does not fit type {kind.name}")
+    return data.signed(number) if signed else data.unsigned(number)
+
+
 def _encode_bits(kind: Type, value: Any) -> bytes:
     if not isinstance(value, data.Bits):
         value = data.Bits(int(value), abs(kind.size))
@@ -131,8 +140,8 @@ _ENCODERS: dict[int, Callable[[Type, Any], bytes]] = {
     data.STRUCTURE: _encode_struct,
     data.BOOLEAN: lambda _, value: data.boolean(bool(value)),
     data.BIT_STRING: _encode_bits,
-    data.INTEGER: lambda _, value: data.signed(int(value)),
-    data.UNSIGNED: lambda _, value: data.unsigned(int(value)),
+    data.INTEGER: _encode_integer,
+    data.UNSIGNED: _encode_integer,
     data.FLOAT: _encode_float,
     data.OCTET_STRING: lambda _, value: data.octets(value),
     data.VISIBLE_STRING: lambda _, value: data.visible(value),

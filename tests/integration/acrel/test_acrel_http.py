@@ -23,6 +23,9 @@ class Quiet:
     def warn(self, device, message):
         pass
 
+    def wire(self, device, sent, data, note=""):
+        assert SECRET.encode() not in data + note.encode()
+
 
 def values(minutes: int, voltage: float) -> dict:
     return {"timestamp": stamp(NOW - timedelta(minutes=minutes)), "data": {"voltage": voltage}}

@@ -9,48 +9,17 @@ import pytest
 from drivers.acrel.intake import INTAKE, Source
 from drivers.mqtt.acrel_events import read_event
 from hub import (
-    METER_ORDERS,
     UNIT,
     Conflict,
     Invalid,
-    MeterOrder,
     MeterOrderKind,
     MeterOrderState,
     NotFound,
 )
-from tests.integration.acrel.conftest import METER
+from tests.integration.acrel.conftest import METER, happened, order, stored
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("meter")
-
-
-def order(ident="o-1", kind=MeterOrderKind.DISCONNECT, meter=METER, seconds=60.0, value=None):
-    expires = time.time_ns() // 1000 + int(seconds * 1e6)
-    return MeterOrder(id=ident, meter=meter, kind=kind, expires=expires, value=value)
-
-
-@pytest.fixture
-def ask(central, actor):
-    async def request(wanted):
-        async with central.get(UNIT)(actor) as ctx:
-            return await central.get(METER_ORDERS).request(ctx, wanted)
-
-    return request
-
-
-@pytest.fixture
-def reach(central, actor):
-    """Wait until an order has a state."""
-
-    async def wait(state, ident="o-1"):
-        async def there():
-            async with central.get(UNIT)(actor) as ctx:
-                found = await central.get(METER_ORDERS).state(ctx, ident)
-            return found if found.state is state else None
-
-        return await until(there, 15)
-
-    return wait
 
 
 @pytest.fixture
@@ -118,6 +87,35 @@ async def test_the_meters_no_is_a_failure(ask, reach, say, platform):
     assert (await reach(MeterOrderState.FAILED)).detail == "relay stuck"
 
 
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [(MeterOrderKind.DISCONNECT, "disconnect"), (MeterOrderKind.RECONNECT, "reconnect")],
+)
+async def test_the_platforms_webhook_confirms_an_order_and_says_what_the_relay_is(
+    ask, reach, post, platform, migrated, series, kind, word
+):
+    names, platform.meters[METER] = await series(), {}
+    await ask(order(kind=kind))
+    await reach(MeterOrderState.SENT)
+    said = {"event_type": f"{word}_confirm", "result": "success", "command_id": "o-1"}
+    assert (await post(said))[0] == 202
+    await reach(MeterOrderState.CONFIRMED)
+    await until(lambda: stored(migrated, names["relay"]))
+    assert [v for v, _ in await stored(migrated, names["relay"])] == [float(word == "reconnect")]
+    assert "meter.status_changed" in await happened(migrated)
+
+
+async def test_a_confirmation_that_nobody_waits_for_is_a_change_of_state(
+    post, migrated, series, clock
+):
+    names = await series()
+    await post({"event_type": "disconnect_confirm", "result": "failed", "message": "stuck"})
+    await post({"event_type": "disconnect_confirm", "result": "success"})
+    when = round(clock().timestamp() * 1e6)
+    assert await until(lambda: stored(migrated, names["relay"])) == [(0.0, when)]
+    assert await happened(migrated) == ["meter.status_changed"]
+
+
 async def test_asking_twice_is_asking_once(ask, reach, platform):
     platform.meters[METER] = {}
     wanted = order()
@@ -141,7 +139,7 @@ async def test_orders_that_make_no_sense_are_refused(ask):
     with pytest.raises(NotFound):
         await ask(order(meter="ACR-9"))
     with pytest.raises(Invalid, match="expired"):
-        await ask(order(seconds=-1))
+        await ask(order(seconds=-60))
     with pytest.raises(Invalid, match="tariff"):
         await ask(order(kind=MeterOrderKind.SET_TARIFF))
 

@@ -1,76 +1,15 @@
 """Webhooks over HTTP, down to the table of readings."""
 
-import asyncio
 import datetime as dt
 
 import msgspec
-import psycopg
 import pytest
 
 from drivers.acrel.intake import INTAKE, Source
 from drivers.mqtt.acrel_events import read_event
-from drivers.mqtt.webhooks import signature
 from hub import UNIT
-from tests.integration.acrel.conftest import METER
+from tests.integration.acrel.conftest import METER, READING, count, happened, stored
 from tests.waiting import until
-
-SECRET = b"sixteen characters"
-READING = {"event_type": "meter_reading", "data": {"reading": 15.5, "voltage": 231.2}}
-
-
-@pytest.fixture
-def post(client, clock):
-    """Send an event as the platform does. at: of the body; now: in the header."""
-
-    async def send(event=READING, *, meter=METER, at=None, now=None, name=None, secret=SECRET,
-                   **headers):  # fmt: skip
-        stamp = (now or clock()).isoformat()
-        body = event | {"meter_id": meter, "timestamp": (at or clock()).isoformat()}
-        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        name = name or event["event_type"].replace("_", "-")
-        headers |= {
-            "X-Acrel-Timestamp": stamp,
-            "X-Acrel-Signature": signature(secret, stamp, data),
-        }
-        answer = await client.post(f"/api/v1/acrel/webhooks/{name}", data=data, headers=headers)
-        return answer.status, await answer.json()
-
-    return send
-
-
-def _stored(dsn: str, series: int) -> list[tuple[float, int]]:
-    with psycopg.connect(dsn) as connection:
-        return connection.execute(
-            "SELECT value, (extract(epoch FROM time) * 1000000)::int8 FROM reading"
-            " WHERE point_id = %s ORDER BY time",
-            (series,),
-        ).fetchall()
-
-
-def _count(dsn: str, table: str, where: str = "true") -> int:
-    with psycopg.connect(dsn) as connection:
-        return (
-            connection.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone() or (0,)
-        )[0]
-
-
-def _happened(dsn: str) -> list[str]:
-    with psycopg.connect(dsn) as connection:
-        rows = connection.execute("SELECT type FROM hub_event ORDER BY sequence").fetchall()
-    return [type_ for (type_,) in rows if type_.startswith("meter.")]
-
-
-async def stored(*given):
-    """Off the loop: the table may be locked by what runs on it."""
-    return await asyncio.to_thread(_stored, *given)
-
-
-async def count(*given):
-    return await asyncio.to_thread(_count, *given)
-
-
-async def happened(*given):
-    return await asyncio.to_thread(_happened, *given)
 
 
 async def test_a_reading_becomes_scaled_values_at_its_own_time(post, migrated, series, clock):
@@ -128,6 +67,53 @@ async def test_states_and_alerts_are_values_and_events(post, migrated, series):
     assert [value for value, _ in relay] == [0.0]
     assert await count(migrated, "reading_text", "value = 'over_voltage'") == 1
     assert sorted(await happened(migrated)) == ["meter.alert", "meter.status_changed"]
+
+
+async def active(client, me):
+    answer = await client.get("/api/v1/scada/alarms/active", headers=me)
+    return (await answer.json())["items"]
+
+
+async def test_an_alert_is_an_alarm_that_each_further_one_repeats(
+    client, me, post, migrated, meter, clock
+):
+    alert = {
+        "event_type": "alert", "alert_type": "over_voltage", "severity": "critical",
+        "value": 258.1, "threshold": 253.0, "message": "voltage is too high",
+    }  # fmt: skip
+    at = clock()
+    await post(alert, at=at)
+    await post(alert, at=at)
+    (found,) = await until(lambda: active(client, me))
+    told = {k: found[k] for k in ("source", "alarm_type", "severity", "message", "value", "status")}
+    assert told == {
+        "source": "acrel", "alarm_type": "over_voltage", "severity": "critical",
+        "message": "voltage is too high", "value": 258.1, "status": "active",
+    }  # fmt: skip
+    assert found["device_id"]
+    await post(alert | {"value": 259.0}, at=at + dt.timedelta(seconds=30))
+    await until(lambda: count(migrated, "scada_alarm", "occurrence_count = 2"))
+    (found,) = await active(client, me)
+    assert (found["value"], found["threshold"]) == (259.0, 253.0)
+    assert await count(migrated, "scada_alarm_entry") == 2
+    assert await count(migrated, "hub_event", "type = 'alert.raised'") == 1
+
+
+async def test_a_meter_out_of_reach_is_an_alarm_until_it_is_heard_again(
+    client, me, post, migrated, meter, clock
+):
+    at = clock()
+    lost = {"event_type": "status_change", "new_status": "offline"}
+    await post(lost, at=at)
+    (found,) = await until(lambda: active(client, me))
+    assert (found["alarm_type"], found["is_on"]) == ("comms_lost", True)
+    await post(at=at - dt.timedelta(minutes=1))  # was on its way before
+    await post(lost, at=at + dt.timedelta(seconds=20))
+    await until(lambda: count(migrated, "acrel_receipt", "processed_at NOTNULL HAVING count(*)=3"))
+    (found,) = await active(client, me)
+    assert (found["is_on"], found["occurrence_count"]) == (True, 1)
+    await post(at=at + dt.timedelta(minutes=1))
+    await until(lambda: count(migrated, "scada_alarm", "NOT is_on AND status = 'cleared'"))
 
 
 async def test_an_unknown_meter_is_told_so_and_stored_as_failed(post, migrated, meter):

@@ -18,16 +18,16 @@ BAY = Path(__file__).parents[3] / "simulators" / "feeder_bay.icd"
 HERE = Path(__file__).parent
 CONTROLS = (
     "CTRL/XCBR1.Pos",
-    "CTRL/CSWI1.Pos",
-    *(f"CTRL/GGIO1.SPCSO{n}" for n in range(1, 5)),
+    "CTRL/CSWI1.Pos>CTRL/XCBR1.Pos",
+    *(f"CTRL/GGIO1.SPCSO{n}" for n in (1, 2, 3, 4, 6, 7)),
     "CTRL/GGIO1.ISCSO1",
 )
-Start = Callable[[], Awaitable[Peer]]
+Start = Callable[..., Awaitable[Peer]]
 
 
 @pytest.fixture
 async def start_libiec61850(tmp_path: Path) -> AsyncIterator[Start]:
-    """Starts libiec61850 servers of our feeder bay."""
+    """Starts libiec61850 servers of our feeder bay; with a folder of certificates, over TLS."""
     if importlib.util.find_spec("pyiec61850") is None:
         pytest.skip("the peer pyiec61850-ng is not installed (extra `dev`)")
     document = scl.read(BAY)
@@ -37,8 +37,8 @@ async def start_libiec61850(tmp_path: Path) -> AsyncIterator[Start]:
     (folder / "fault.cfg").write_bytes(b"BAY1,1,1999\r\n" * 9000)
     peers: list[Peer] = []
 
-    async def start() -> Peer:
-        arguments = (str(model), f"{folder}/", ",".join(CONTROLS))
+    async def start(*certificates: Path) -> Peer:
+        arguments = (str(model), f"{folder}/", ",".join(CONTROLS), *map(str, certificates))
         peer = await Peer.start(HERE / "libiec61850_server.py", *arguments)
         peers.append(peer)
         return peer

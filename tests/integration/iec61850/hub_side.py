@@ -15,6 +15,7 @@ class RecordingLink:
     def __init__(self) -> None:
         self.warnings: list[str] = []
         self.octets = 0
+        self.state: dict[str, bytes] = {}
 
     def now(self) -> int:
         return time.time_ns() // 1000

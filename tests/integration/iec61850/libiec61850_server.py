@@ -1,6 +1,8 @@
 """A libiec61850 server in a process of its own; GPL, so only ever a peer of the tests.
 
-Arguments: model file, folder of files, controls with commas. Prints `ready PORT`. Then each
+Arguments: model file, folder of files, controls with commas, and with TLS a folder with ca.pem,
+ied.pem and ied.key. A control `A>B` moves the object B, as a switch controller its breaker. Setting
+groups work. Prints `ready PORT`. Then each
 line of standard input sets a value: `float REF VALUE`, `bool REF 0|1`, `dbpos REF 0..3 MS`,
 `quality REF BITS`, `block REF 0|1` (interlock of a control), `quit`.
 """
@@ -11,6 +13,7 @@ import sys
 import time
 
 import pyiec61850.pyiec61850 as lib
+from libiec61850_settings import SettingGroups
 
 
 def free_port() -> int:
@@ -72,12 +75,23 @@ def node(model, reference):
     return lib.IedModel_getModelNodeByShortObjectReference(model, reference)
 
 
-def control(server, model, reference, blocked, keep) -> None:
+def tls(folder):
+    """Client and server prove themselves by certificates of one authority."""
+    secure = lib.TLSConfiguration_create()
+    lib.TLSConfiguration_setChainValidation(secure, True)
+    lib.TLSConfiguration_setAllowOnlyKnownCertificates(secure, False)
+    assert lib.TLSConfiguration_setOwnKeyFromFile(secure, f"{folder}/ied.key", None)
+    assert lib.TLSConfiguration_setOwnCertificateFromFile(secure, f"{folder}/ied.pem")
+    assert lib.TLSConfiguration_addCACertificateFromFile(secure, f"{folder}/ca.pem")
+    return secure
+
+
+def control(server, model, reference, moved, blocked, keep) -> None:
     subscriber = lib.ControlSubscriberForPython()
     subscriber.setIedServer(server)
     subscriber.setControlObject(lib.toDataObject(node(model, reference)))
     for handler, setter in (
-        (Operate(model, reference), subscriber.setControlHandler),
+        (Operate(model, moved or reference), subscriber.setControlHandler),
         (Check(blocked, reference), subscriber.setCheckHandler),
     ):
         handler.__disown__()
@@ -90,14 +104,20 @@ def control(server, model, reference, blocked, keep) -> None:
 def main() -> None:
     model_file, folder, controls = sys.argv[1], sys.argv[2], sys.argv[3].split(",")
     model = lib.ConfigFileParser_createModelFromConfigFileEx(model_file)
-    server = lib.IedServer_create(model)
+    if len(sys.argv) > 4:
+        server = lib.IedServer_createWithTlsSupport(model, tls(sys.argv[4]))
+    else:
+        server = lib.IedServer_create(model)
     lib.IedServer_setLocalIpAddress(server, "127.0.0.1")
     lib.IedServer_setFilestoreBasepath(server, folder)
     lib.IedServer_setServerIdentity(server, "MZ", "peer", "1.6.1")
+    lib.IedServer_setWriteAccessPolicy(server, lib.IEC61850_FC_CF, lib.ACCESS_POLICY_ALLOW)
     blocked: set[str] = set()
     keep: list[object] = []
-    for reference in filter(None, controls):
-        control(server, model, reference, blocked, keep)
+    for each in filter(None, controls):
+        reference, _, moved = each.partition(">")
+        control(server, model, reference, moved, blocked, keep)
+    keep.append(SettingGroups(server, model))
     port = free_port()
     lib.IedServer_start(server, port)
     say(f"ready {port if lib.IedServer_isRunning(server) else 0}")

@@ -18,7 +18,7 @@ class Scripted:
     def __init__(self, reply: Reply, password: str | None = None) -> None:
         self.reply, self.password = reply, password
         self.port = 0
-        self.detail = 65000
+        self.detail, self.called = 65000, 5
         self.raw = False
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -34,6 +34,11 @@ class Scripted:
             for writer in self._writers:
                 writer.transport.abort()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def say(self, *answers: bytes) -> None:
+        """Send MMS octets to the client that came last."""
+        for octets in answers:
+            self._writers[-1].write(transport.data(upper.data(octets), 8192))
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         framer = transport.Framer()
@@ -67,7 +72,8 @@ class Scripted:
 
     def _associate(self, message: bytes) -> bytes:
         _, found = upper.acse(message)
-        initiate = pdu.initiate(Initiate(detail=self.detail), pdu.INITIATE_RESPONSE)
+        agreed = Initiate(detail=self.detail, called=self.called)
+        initiate = pdu.initiate(agreed, pdu.INITIATE_RESPONSE)
         accepted = upper.accept(b"\0\1", initiate)
         given = message[slice(*found[0xAC])] if 0xAC in found else None
         wanted = ber.text(0x80, self.password) if self.password else None

@@ -2,17 +2,12 @@
 
 import asyncio
 import contextlib
-import datetime as dt
-import ipaddress
 import random
 import ssl
 import time
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from drivers.iec61850 import ber
 from drivers.iec61850.association import Options
@@ -23,6 +18,7 @@ from drivers.iec61850.mms import data, pdu
 from drivers.iec61850.mms.pdu import ObjectName, Pdu
 from drivers.iec61850.mms.types import Type
 from hub import AuthError, ConfigError, HubError, LinkError, NoResponse, Outcome
+from tests.integration.iec61850.certificates import certificate
 from tests.integration.iec61850.scripted import Scripted
 
 NAME = ObjectName("GGIO1$MX$AnIn1$mag$f", "LD")
@@ -188,6 +184,30 @@ async def test_a_request_larger_than_the_device_takes_is_split() -> None:
         await ied.close()
 
 
+async def test_no_more_requests_are_under_way_than_agreed() -> None:
+    waiting: list[Pdu] = []
+    most = 0
+
+    def reply(_: bytes, found: Pdu) -> bytes | None:
+        nonlocal most
+        if found.kind == pdu.CONCLUDE_REQUEST:
+            return pdu.CONCLUDED
+        waiting.append(found)
+        most = max(most, len(waiting))
+        if len(waiting) == peer.called:
+            peer.say(*(answer(each, data.float32(1.5)) for each in waiting))
+            waiting.clear()
+        return b""
+
+    peer = Scripted(reply)
+    peer.called = 3
+    async with peer.serve():
+        ied = await opened(peer)
+        assert await asyncio.gather(*(ied.client.read_one(NAME) for _ in range(30))) == [1.5] * 30
+        assert most == 3
+        await ied.close()
+
+
 @pytest.mark.parametrize(
     "octets",
     [
@@ -263,39 +283,6 @@ async def test_a_device_that_repeats_its_names_for_ever_is_stopped() -> None:
         with pytest.raises(HubError, match="repeats its list"):
             await ied.discover()
         ied.association.abort()
-
-
-Signed = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
-
-
-def certificate(folder: Path, name: str, issuer: Signed | None) -> Signed:
-    """A certificate for the loopback, written as NAME.pem and NAME.key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer[0].subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
-        )
-        .sign(issuer[1] if issuer else key, hashes.SHA256())
-    )
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / f"{name}.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return made, key
 
 
 async def test_tls_proves_both_sides(tmp_path: Path) -> None:

@@ -68,6 +68,20 @@ def test_operate_moves_the_breaker(target: str) -> None:
     )
 
 
+def test_operate_at_a_time_is_left_to_the_device(target: str) -> None:
+    output = "BAY1CTRL/GGIO1.SPCSO6.stVal[ST]"
+    later = ("--yes", "--at", "2099-01-31T06:00:00Z")
+    told = run("operate", target, output, "on", *later)
+    assert told == "accepted: the device executes it at 2099-01-31T06:00:00.000000Z\n"
+    never = ("--yes", "--at", "2999-01-31T06:00:00Z")
+    assert "rejected: not sent" in run("operate", target, output, "on", *never, code=2)
+    plain = "BAY1CTRL/GGIO1.SPCSO1.stVal[ST]"
+    assert "no time-activated control" in run("operate", target, plain, "on", *later, code=2)
+    assert "say the zone" in run(
+        "operate", target, output, "on", "--yes", "--at", "2999-01-31T06:00:00", code=2
+    )
+
+
 def test_report_shows_what_a_block_sends(target: str) -> None:
     output = run("report", target, "BAY1CTRL/LLN0.brcbPosition01", "--count", "1")
     assert output.startswith("position #0")

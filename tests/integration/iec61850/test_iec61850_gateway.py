@@ -91,17 +91,10 @@ async def test_a_gateway_lives_with_a_simulated_ied(tmp_path: Path) -> None:
 async def test_a_gateway_lives_with_libiec61850(libiec61850: Peer, tmp_path: Path) -> None:
     journal = MemoryJournal()
     async with gateway_on(libiec61850.port, journal, tmp_path) as gateway:
-        await until(lambda: "bay.switch.position" in journal.ids)
-        await until(lambda: journal.values(journal.ids["bay.switch.position"]))
-        points = gateway.channels["station"].supervisor.driver.points
-        breaker = next(point for point in points if point.key == "bay.breaker")
-        order = Command(
-            point=breaker, value=1, actor="anna", expires=gateway.clock.now() + 5_000_000
-        )
-        assert (await gateway.commands.select(order)).outcome is Outcome.DONE
-        done = await gateway.commands.operate(order)
-        assert (done.outcome, done.detail) == (Outcome.DONE, "terminated")
         position = journal.ids["bay.switch.position"]
+        await until(lambda: journal.values(position))
+        await operated(gateway, journal, 1)
+        await operated(gateway, journal, 0)
         await libiec61850.tell("dbpos CTRL/XCBR1.Pos.stVal 2 1700000000123")
         moved = (1_700_000_000_123_000, ON, int(Stamp.DEVICE))
         await until(lambda: moved in journal.values(position))

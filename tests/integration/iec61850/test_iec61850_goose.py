@@ -15,7 +15,7 @@ from drivers.iec61850.goose_driver import Goose, GooseDevice, GooseDriver
 from drivers.iec61850.mms import data
 from drivers.iec61850.mms.data import Bits, UtcTime
 from drivers.iec61850.publish import Publisher
-from hub import Cause, Flag, Kind, Point, PointSpec, Stamp, Validity
+from hub import Cause, ConfigError, Flag, Kind, Point, PointSpec, Stamp, Validity
 from tests.integration.iec61850.hub_side import RecordingLink, rows
 
 BLOCK = "BAY1CTRL/LLN0$GO$gcbPosition"
@@ -126,6 +126,22 @@ async def test_simulated_messages_are_taken_only_when_asked_for(
                         await anext(events)
             await publisher.close()
     out.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(PermissionError(1, "no"), "CAP_NET_RAW"), (OSError(19, "No such device"), "'nix': No such")],
+)
+async def test_what_is_missing_to_listen_is_named(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, told: str
+) -> None:
+    def refuse(name: str) -> int:
+        raise error
+
+    monkeypatch.setattr(socket, "if_nametoindex", refuse)
+    with pytest.raises(ConfigError, match=told):
+        async with driver("nix", RecordingLink()).open():
+            pass
 
 
 async def test_garbage_on_the_wire_is_refused_and_named(interfaces: tuple[str, str]) -> None:

@@ -38,3 +38,22 @@ class TestIec61850(DriverKit):
 
     def nobody(self) -> Mapping[str, Any]:
         return {"port": 1}
+
+
+class TestWithReports(TestIec61850):
+    """The breaker comes by report, the vendor's name is polled."""
+
+    config: ClassVar[Mapping[str, Any]] = {
+        **TestIec61850.config,
+        "auto_reports": True,
+        "devices": [
+            {
+                "name": "bay",
+                "ied": "BAY1",
+                "points": [
+                    {"name": "vendor", "address": "CTRL/LPHD1.PhyNam.vendor[DC]", "kind": "text"},
+                    {"name": "breaker", "address": "CTRL/XCBR1.Pos.stVal[ST]", "kind": "double"},
+                ],
+            }
+        ],
+    }

@@ -19,6 +19,7 @@ from tests.integration.iec61850.conftest import BAY, Start
 from tests.integration.iec61850.peer import Peer
 
 WATTS = ObjectName("MMXU1$MX$TotW", "BAY1MEAS")
+START = "PTOC1.StrVal.setMag.f"
 
 
 def order(value: Any, number: int = 1, **more: Any) -> Order:
@@ -27,6 +28,7 @@ def order(value: Any, number: int = 1, **more: Any) -> Order:
 
 async def test_the_live_model_is_that_of_the_file(ied: Ied) -> None:
     assert model.differences(model.from_scl(scl.read(BAY).ied()), ied.model) == []
+    await ied.client.status()
     identity = await ied.client.identify()
     assert (identity.vendor, identity.model) == ("MZ", "peer")
 
@@ -225,11 +227,36 @@ async def test_files_are_listed_and_fetched(ied: Ied) -> None:
     assert await ied.client.files() == []
 
 
-async def test_setting_groups_are_read_and_their_refusal_is_told(ied: Ied) -> None:
+async def test_a_setting_group_is_edited_confirmed_and_made_active(ied: Ied) -> None:
     groups = ied.setting_groups("BAY1PROT")
     found = await groups.read()
     assert (found.count, found.active, found.edited) == (3, 1, 0)
-    with pytest.raises(ServiceError, match="ActSG: object access denied"):
-        await groups.activate(2)
+    assert await groups.values(2, [START]) == [20.0]
+    await groups.edit(2, {START: 21.5})
+    assert await groups.values(2, [START]) == [21.5]
+    assert await groups.values(3, [START]) == [30.0]
+    working = ObjectName("PTOC1$SG$StrVal$setMag$f", "BAY1PROT")
+    assert await ied.client.read_one(working) == 10.0
+    await groups.activate(2)
+    assert (await groups.read()).active == 2
+    assert await ied.client.read_one(working) == 21.5
+
+
+async def test_a_setting_that_is_refused_leaves_the_group_as_it_was(
+    ied: Ied, libiec61850: Peer
+) -> None:
+    groups = ied.setting_groups("BAY1PROT")
+    with pytest.raises(ServiceError, match="EditSG: object value invalid"):
+        await groups.edit(9, {START: 1.0})
+    with pytest.raises(LookupError, match=r"no setting BAY1PROT/PTOC1\$SE\$Nix"):
+        await groups.edit(2, {START: 5.0, "PTOC1.Nix.setMag.f": 1.0})
+    other = await Ied.open("127.0.0.1", libiec61850.port)
+    await other.discover()
+    await groups._put("EditSG", 2)
+    with pytest.raises(ServiceError, match="EditSG: temporarily unavailable"):
+        await other.setting_groups("BAY1PROT").edit(2, {START: 5.0})
+    await groups._put("EditSG", 0)
+    assert await groups.values(2, [START]) == [20.0]
+    await other.close()
     with pytest.raises(LookupError, match="no setting groups"):
         ied.setting_groups("BAY1CTRL")

@@ -126,6 +126,24 @@ async def test_an_order_that_makes_no_sense_is_never_sent(libiec61850: Peer) -> 
         assert (await session.operate(late)).outcome == Outcome.EXPIRED
 
 
+async def test_a_setting_or_configuration_is_written(libiec61850: Peer) -> None:
+    model = spec("CTRL/CSWI1.Pos.ctlModel[CF]", writable=True)
+    made, _ = driver(libiec61850.port, [model, spec("CTRL/CSWI1.Nix.setVal[SP]", writable=True)])
+    async with opened(made) as session:
+        await session.startup()
+        assert (await session.select(command(made, 0, 0))).outcome is Outcome.DONE
+        written = await session.operate(command(made, 0, 0))
+        assert (written.outcome, written.detail) == (Outcome.DONE, "written")
+        assert rows(await session.read(made.points))[0][0] == 0.0
+        tried = await session.operate(command(made, 0, 3, test=True))
+        assert tried.outcome is Outcome.NOT_SUPPORTED
+        none = await session.operate(command(made, 1, 1))
+        assert (none.outcome, "has no" in none.detail) == (Outcome.NOT_SUPPORTED, True)
+        for wrong in ("x", 1e9):
+            refused = await session.operate(command(made, 0, wrong))
+            assert (refused.outcome, "not sent" in refused.detail) == (Outcome.REJECTED, True)
+
+
 async def test_points_that_the_device_lacks_are_invalid_and_named(libiec61850: Peer) -> None:
     made, link = driver(libiec61850.port, [spec("MEAS/MMXU1.Nix.mag.f[MX]"), WATTS])
     async with opened(made) as session:

@@ -182,7 +182,7 @@ async def test_configured_reports_send_by_themselves_and_with_another_data_set(
     made, link = driver(bay[1], [WATTS], reports=(ReportConfig(rcb="BAY1CTRL/LLN0.nix"),))
     async with opened(made) as session:
         assert set(rows(await session.startup())) == {0}
-    assert any("no report control block" in warning for warning in link.warnings)
+    assert any("no such report control block" in warning for warning in link.warnings)
 
 
 FOREIGN = """

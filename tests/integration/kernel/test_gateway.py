@@ -298,6 +298,18 @@ async def test_an_expired_control_is_never_executed_even_when_it_expires_in_the_
         assert not any("v=" in line for line in peer.asked)
 
 
+async def test_a_control_with_a_time_never_reaches_a_driver_that_would_ignore_it(tmp_path):
+    spec = device(every=5.0, v={"writable": True})
+    async with toy.peer(v=0) as peer, running(tmp_path, channel(peer.port, spec)) as (gw, j):
+        await until(lambda: good(j, 1))
+        timed = control(gw, at=gw.clock.now() + 60_000_000)
+        for verb in (gw.commands.select(timed), gw.commands.operate(timed, direct=True)):
+            refused = await verb
+            assert refused.outcome is Outcome.NOT_SUPPORTED
+            assert "no time-activated" in refused.detail
+        assert not any("v=" in line for line in peer.asked)
+
+
 async def test_a_selection_belongs_to_one_person_one_value_and_one_connection(tmp_path):
     spec = device(every=0.1, v={"writable": True})
     async with toy.peer(v=0) as peer, running(tmp_path, channel(peer.port, spec)) as (gw, j):

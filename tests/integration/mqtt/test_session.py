@@ -14,7 +14,10 @@ import aiomqtt
 import msgspec
 import pytest
 
-from drivers.mqtt.config import AcrelConfig, AcrelDevice, GenericConfig, MqttDevice
+from drivers.mqtt.config import (
+    AcrelConfig,
+    AcrelDevice,
+)
 from drivers.mqtt.dialect import Publication
 from drivers.mqtt.driver import MqttDriver
 from drivers.mqtt.session import MqttSession
@@ -300,26 +303,6 @@ async def test_tls_with_client_certificates(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="TLS files"):
             async with session(config(running.port, ca=str(tmp_path / "missing.pem"))):
                 pass
-
-
-async def test_the_will_says_that_we_are_gone(mosquitto: Mosquitto) -> None:
-    device = MqttDevice(name="m1", topics={"data": "m1"})
-    made = GenericConfig(
-        name="g", host="127.0.0.1", port=mosquitto.port, client_id="g",
-        will_topic="busbar/state", devices=(device,),
-    )  # fmt: skip
-    rows = {"m1": [{"name": "v", "address": "$.v"}]}
-    async with aiomqtt.Client("127.0.0.1", mosquitto.port) as watcher:
-        await watcher.subscribe("busbar/state", qos=1)
-        async with session(made, rows) as (opened, _, _):
-            await opened.startup()
-            async with asyncio.timeout(5):
-                message = await anext(aiter(watcher.messages))
-            assert message.payload == b"online"
-            opened._client._client._sock_close()
-        async with asyncio.timeout(5):
-            message = await anext(aiter(watcher.messages))
-        assert message.payload == b"offline"
 
 
 def certificates(folder: Path) -> dict[str, Path]:

@@ -1,11 +1,8 @@
 """The vending server's client against a server on a real socket that loses answers."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import aiohttp
 import pytest
 from msgspec import structs
 
@@ -16,46 +13,17 @@ from drivers.sts.issuer import KeyChange, ModuleIssuer, TokenRequest
 from drivers.sts.keys import KeyRef, Secret
 from drivers.sts.ledger import MemoryLedger
 from drivers.sts.module import SoftwareModule
+from drivers.sts.settings import VendingSettings
 from drivers.sts.standard import Result
-from drivers.sts.vending import VendingServer, VendingSettings
-from hub import AuthError, Conflict, LinkError, NoResponse, NotFound, Unavailable
+from drivers.sts.vending import VendingServer
+from hub import AuthError, Conflict, LinkError, NotFound, Unavailable
+from hub.kernel.http import Http
 from simulators.prepaid import virtual_meter
 from simulators.vending import VendingStandIn
 
 METER = Meter(pan="600727000000000009", supply_group="201457")
 KEY = Secret.from_hex("ABABABABABABABAB949494949494949401234567")
 NOW = datetime(2026, 7, 29, 12, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    body: bytes
-
-
-class Http:
-    """The hub's client, as far as it is needed here."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self.session = session
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: dict[str, str],
-        body: bytes | None = None,
-        within: float,
-    ) -> Answer:
-        try:
-            async with asyncio.timeout(within):
-                async with self.session.request(method, url, headers=headers, data=body) as reply:
-                    return Answer(reply.status, await reply.read())
-        except TimeoutError:
-            raise NoResponse(f"no answer within {within:g} s") from None
-        except aiohttp.ClientError as error:
-            raise LinkError(str(error)) from None
 
 
 @pytest.fixture
@@ -68,8 +36,8 @@ async def server() -> AsyncIterator[VendingStandIn]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[Http]:
-    async with aiohttp.ClientSession() as session:
-        yield Http(session)
+    async with Http(["127.0.0.0/8"]) as made:
+        yield made
 
 
 def client(
@@ -153,6 +121,8 @@ async def test_an_undelivered_token_can_be_taken_back_and_a_delivered_one_not(
     await vending.issue(buy())
     await vending.reverse(buy())
     assert len(server.reversed) == 1
+    with pytest.raises(Conflict, match="taken back"):
+        await vending.issue(buy())
     server.delivered |= server.issued.keys()
     with pytest.raises(Conflict, match="delivered"):
         await vending.reverse(buy())

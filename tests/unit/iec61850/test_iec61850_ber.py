@@ -160,6 +160,10 @@ def test_a_failure_is_a_value_of_its_own() -> None:
 def test_a_value_that_does_not_fit_is_not_written() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         types.encode(Type(data.OCTET_STRING, 8), 5)
+    for kind, wrong in ((data.INTEGER, 128), (data.INTEGER, -129), (data.UNSIGNED, 256)):
+        with pytest.raises(ValueError, match=f"{wrong} does not fit type u?int8"):
+            types.encode(Type(kind, 8), wrong)
+    assert types.encode(Type(data.INTEGER), 1 << 40) == data.signed(1 << 40)
     with pytest.raises(ValueError, match="2 values for a structure of 1"):
         types.encode(Type(data.STRUCTURE, fields={"f": Type(data.FLOAT, 32)}), [1.0, 2.0])
     with pytest.raises(ValueError, match="does not fit"):

@@ -86,15 +86,28 @@ def edge(points: list[Point]) -> Edge:
 
 
 def test_it_subscribes_to_its_nodes_and_announces_itself_with_a_will(edge: Edge) -> None:
-    assert set(edge.dialect.topics()) == {"spBv1.0/G/+/N", "spBv1.0/G/+/N/+"}
-    will = edge.dialect.will()
+    assert set(edge.dialect.topics()) == {
+        "spBv1.0/G/+/N", "spBv1.0/G/+/N/+", "spBv1.0/STATE/busbar",
+    }  # fmt: skip
+    will = edge.dialect.will(NOW)
     assert will is not None
     assert (will.topic, will.retain) == ("spBv1.0/STATE/busbar", True)
-    assert msgspec.json.decode(will.payload)["online"] is False
-    state, rebirth = edge.dialect.greeting(NOW)
+    assert msgspec.json.decode(will.payload) == {"online": False, "timestamp": MS}
+    state, rebirth = edge.dialect.greeting(NOW + 900_000)
     assert msgspec.json.decode(state.payload) == {"online": True, "timestamp": MS}
     assert rebirth.topic == "spBv1.0/G/NCMD/N"
     assert decode(rebirth.payload).metrics[0].name == REBIRTH
+
+
+def test_who_says_that_we_are_gone_is_answered(edge: Edge) -> None:
+    will, rows, topic = edge.dialect.will(NOW), Rows(), "spBv1.0/STATE/busbar"
+    assert will is not None
+    (answer,) = edge.dialect.read(topic, will.payload, NOW, rows)
+    assert msgspec.json.decode(answer.payload) == {"online": True, "timestamp": MS}
+    assert list(edge.dialect.read(topic, answer.payload, NOW, rows)) == []
+    for nonsense in (b"", b"ONLINE", b"[]", b'{"online": 1}'):
+        with pytest.raises(ProtocolError):
+            edge.dialect.read(topic, nonsense, NOW, rows)
 
 
 def test_a_topic_has_its_device(edge: Edge) -> None:
