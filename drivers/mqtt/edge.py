@@ -79,7 +79,7 @@ class EdgeNode:
     def topics(self) -> tuple[str, ...]:
         return self._topic("NCMD"), self._topic("DCMD", "+")
 
-    def will(self) -> Publication | None:
+    def will(self, now: int) -> Publication | None:
         metric = Metric(name=BD, datatype=DataType.INT64, value=self._life.number)
         return Publication(topic=self._topic("NDEATH"), payload=encode(Payload(metrics=(metric,))))
 

@@ -49,7 +49,7 @@ class JsonTopics:
     def topics(self) -> tuple[str, ...]:
         return tuple(self._orders)
 
-    def will(self) -> Publication | None:
+    def will(self, now: int) -> Publication | None:
         return Publication(topic=self._status, payload=OFFLINE, retain=True)
 
     def greeting(self, now: int) -> Iterable[Publication]:

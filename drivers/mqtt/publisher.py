@@ -1,15 +1,14 @@
 """Points of a gateway, told to a broker for as long as it is there."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, MutableMapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 import aiomqtt
 
-from hub import Command, ConfigError, HubError, Point, ReadingBatch, Result, Site
+from hub import Command, ConfigError, Point, ReadingBatch, Result, Site
 
 from .changes import Changes
 from .dialect import Dialect, Publication
@@ -28,6 +27,7 @@ class _Told:
     def __init__(self, name: str, site: Site) -> None:
         self._name, self.now = name, site.now
         self._troubled: set[str] = set()
+        self.state: MutableMapping[str, bytes] = {}  # a publisher keeps nothing
 
     def wire(self, device: str, sent: bool, data: bytes, note: str = "") -> None:
         """Nobody traces a publisher."""
@@ -104,7 +104,6 @@ class Publishing:
                     )
                 finally:
                     await asyncio.gather(*self._tasks, return_exceptions=True)
-                    await _farewell(session, teller)
 
     def _chosen(self, name: str, among: Sequence[Point]) -> list[Point]:
         found: dict[int, Point] = {}
@@ -181,14 +180,6 @@ async def _first(*works: Coroutine[Any, Any, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _farewell(session: MqttSession, teller: Teller) -> None:
-    """A broker tells the will of those only who vanish."""
-    will = teller.will()
-    if will is not None:
-        with contextlib.suppress(HubError):
-            await session.publish(will)
 
 
 _EXTRA = {"action": "mqtt.publisher"}

@@ -80,7 +80,7 @@ def test_a_life_begins_with_births_and_its_death_names_it() -> None:
     assert metrics["label"].string_value == "incomer"
     assert metrics["mode"].is_null
     assert {m.alias for m in born.metrics} == {10, 11, 12, 13}
-    will = bench.node.will()
+    will = bench.node.will(NOW)
     assert will is not None
     topic, death = seen(will)
     assert topic == "NDEATH/s7"
