@@ -34,9 +34,9 @@ async def running(file: str, folder: Path, *modules: ModuleType) -> AsyncIterato
     """The same with its own API, at work."""
     hub = made(file, folder, *modules)
     task = asyncio.create_task(hub.run())
-    await asyncio.wait_for(hub.started.wait(), 5)
+    await asyncio.wait_for(hub.started.wait(), 20)
     try:
         yield hub
     finally:
         hub.stopping.set()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 20)  # a broker may be slow to say goodbye
