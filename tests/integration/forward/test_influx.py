@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,11 +19,12 @@ from drivers.forward.settings import Influx
 from hub import GOOD, LOST, SITE, Backoff, Kind, Point, PointSpec, ReadingBatch, kept
 from simulators.modbus import Server
 from sync.buffer import Buffer
+from tests import waiting
 from tests.field import FIELD, field_unit
 from tests.gateways import made, running
 from tests.integration.forward.conftest import PASSWORD, USER, InfluxServer
-from tests.waiting import until
 
+until = functools.partial(waiting.until, seconds=30.0)  # a database begins slowly
 NOW = 1_785_326_400_000_000
 SPECS = (
     PointSpec(name="voltage", address="", unit="V"),
@@ -172,8 +174,8 @@ async def test_what_the_database_refuses_for_its_content_does_not_stop_the_rest(
         buffer.readings(ReadingBatch.of([3], [NOW], [float("nan")], text={0: "after"}))
         async with forwarding(influx, buffer, tmp_path):
             await until(lambda: influx.ask("SELECT text FROM reading"))
+            await until(lambda: "field type conflict" in caplog.text)
     assert "dropped" in caplog.text
-    assert "field type conflict" in caplog.text
 
 
 GATEWAY = """
