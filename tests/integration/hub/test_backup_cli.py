@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hub import Role
+from hub.kernel.migrate import upgrade
+from hub.kernel.registry import load
+
 
 def busbar(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -13,8 +17,9 @@ def busbar(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_a_centre_moves_to_an_embedded_database_and_back(migrated: str, tmp_path: Path) -> None:
-    old = {"DATABASE_URL": migrated, "BUSBAR_SITE__RUNTIME_ROOT": str(tmp_path / "old")}
+def test_a_centre_moves_to_an_embedded_database(database: str, tmp_path: Path) -> None:
+    upgrade(database, load(Role.CENTRAL, modules=("hub.kernel.central",))[0].values())
+    old = {"DATABASE_URL": database, "BUSBAR_SITE__RUNTIME_ROOT": str(tmp_path / "old")}
     new = {"BUSBAR_SITE__RUNTIME_ROOT": str(tmp_path / "new")}
     made = busbar(old, "backup", str(tmp_path / "one"))
     assert made.returncode == 0, made.stderr
