@@ -17,7 +17,7 @@ from api import console, endpoints, exchange, health, limits, live, resources, s
 from api.access import ACCESS, AccessLog, line
 from api.metrics import METRICS, Metrics
 from api.problems import from_error, problem
-from api.request import ACTOR, CALLER, PATIENCE, REQUEST_ID, authenticate
+from api.request import ACTOR, CALLER, CORRELATION_ID, PATIENCE, REQUEST_ID, authenticate
 from api.state import STATE, Options, State
 from hub import BadRequest, HubError, TimedOut, Unavailable
 from hub.kernel.app import UNIT, Hub, Route
@@ -36,8 +36,8 @@ _CORS = {
     "Access-Control-Allow-Credentials": "true",
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": (
-        "Authorization, Content-Type, X-Request-ID, X-CSRF-Token, X-API-Key, Idempotency-Key, "
-        "If-Match"
+        "Authorization, Content-Type, X-Request-ID, X-Correlation-ID, X-CSRF-Token, X-API-Key, "
+        "Idempotency-Key, If-Match"
     ),
     "Access-Control-Expose-Headers": (
         "X-Request-ID, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, "
@@ -72,8 +72,7 @@ def build(hub: Hub, options: Options | None = None) -> web.Application:
             endpoints.add(app, plugin, endpoint)
         for res in plugin.resources:
             resources.add(app, res)
-        for room in plugin.rooms:
-            live.add(app, plugin, room)
+    live.add(app, plugins)
     for route in hub.routes:
         app.router.add_route(route.method, route.path, _guard(route))
     health.add(app)
@@ -109,6 +108,8 @@ async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse
     """Request id, time limit, errors, headers, compression, log and metrics."""
     given = request.headers.get("X-Request-ID", "")
     request[REQUEST_ID] = ident = given if _ID.fullmatch(given) else uuid4().hex
+    chain = request.headers.get("X-Correlation-ID", "")
+    request[CORRELATION_ID] = chain if _ID.fullmatch(chain) else ident
     start = time.perf_counter()
     if request.method == hdrs.METH_OPTIONS and "Access-Control-Request-Method" in request.headers:
         response: web.StreamResponse = web.Response(status=204)
@@ -133,7 +134,8 @@ def _to_https(request: web.Request) -> web.Response | None:
 
 def _note(request: web.Request, status: int, seconds: float, ident: str) -> None:
     route = getattr(request.match_info.route.resource, "canonical", "unmatched")
-    request.app[METRICS].observe(request.method, route, status, seconds)
+    socket = status == 101  # how long it stayed open tells nothing about us
+    request.app[METRICS].observe(request.method, route, status, 0.0 if socket else seconds)
     actor, given = request.get(ACTOR), request.get(CALLER)
     who = {
         "ip": given.ip if given else request.remote or "",
@@ -143,7 +145,7 @@ def _note(request: web.Request, status: int, seconds: float, ident: str) -> None
     }
     if request.app[STATE].options.access_log is not None:
         request.app[ACCESS].add(line(request, status, seconds, **who))
-    if seconds > SLOW:
+    if seconds > SLOW and not socket:
         log.warning(
             "%s %s took %.1f s", request.method, route, seconds, extra={"action": "api.slow", **who}
         )
@@ -202,7 +204,7 @@ def _dress(request: web.Request, response: web.StreamResponse, ident: str) -> No
         if name not in headers:
             headers[name] = value
     limits.tell(request, response)
-    headers["X-Request-ID"] = headers["X-Correlation-ID"] = ident
+    headers["X-Request-ID"], headers["X-Correlation-ID"] = ident, request[CORRELATION_ID]
     if "Cache-Control" not in headers and request.path.startswith("/api/"):
         headers["Cache-Control"] = "no-store"
     if request.headers.get("Origin") in options.origins:

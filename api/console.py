@@ -12,9 +12,11 @@ from sqlalchemy import select
 
 from api.labels import LANGUAGES
 from api.metadata import Catalogue, Described, Group
+from api.search import Result, Search, search
 from hub import Ctx, NotFound, Op, Plugin, query
 from hub.kernel import crud
 from hub.kernel.app import Hub
+from hub.kernel.database import DATABASE
 from hub.kernel.outbox import Audit
 
 BUILD = Path(__file__).parent / "static"
@@ -94,7 +96,15 @@ def plugin(hub: Hub) -> Plugin:
         """Return the last changes of one row, the newest first."""
         return Changes(await _changes(ctx, known, params))
 
-    return Plugin(name="console", title="Web console", actions=(config, menu, resources, trail))
+    @query("search")
+    async def find(ctx: Ctx, params: Search) -> Result:
+        """Find rows of all resources by a part of their name or code."""
+        return await search(
+            hub.get(DATABASE).reader, ctx.actor, known.searchable(ctx.actor), params.q
+        )
+
+    actions = (config, menu, resources, trail, find)
+    return Plugin(name="console", title="Web console", actions=actions)
 
 
 async def _changes(ctx: Ctx, known: Catalogue, params: Trail) -> list[Change]:

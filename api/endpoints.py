@@ -30,6 +30,7 @@ def add(app: web.Application, plugin: Plugin, endpoint: Endpoint) -> None:
 
 def handler(endpoint: Endpoint) -> Any:
     sign = endpoint.signature
+    limits.known(endpoint.rate, endpoint.path)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         state = request.app[STATE]
@@ -37,7 +38,7 @@ def handler(endpoint: Endpoint) -> Any:
             check_cookies(request, state.options)
         actor = None if endpoint.public else await authenticate(request, endpoint.rate)
         if endpoint.public:
-            limits.anonymous(request, caller(request).ip)
+            limits.anonymous(request, caller(request).ip, endpoint.rate)
         if endpoint.permission and actor:
             actor.require(endpoint.permission)
         arguments: dict[str, Any] = {n: place(request, n, t) for n, t in sign.places.items()}

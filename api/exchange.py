@@ -70,7 +70,7 @@ def add(app: web.Application, res: Resource[Any]) -> None:
         route("POST", f"{res.path}/bulk/{ask.name}", _bulk(res, ask))
 
 
-def undo_permission(res: Resource[Any]) -> str:
+def undo_permission(res: Resource[Any]) -> str | None:
     return res.permission(Op.DELETE if Op.DELETE in res.ops else Op.CREATE)
 
 
@@ -149,7 +149,7 @@ async def _workbook(request: web.Request, res: Resource[Any], rows: Any) -> web.
     return response
 
 
-async def _permitted(request: web.Request, permission: str) -> Actor:
+async def _permitted(request: web.Request, permission: str | None) -> Actor:
     actor = await authenticate(request)
     actor.require(permission)
     return actor

@@ -7,8 +7,8 @@ from msgspec import Meta, Struct
 
 from api.metrics import METRICS
 from api.state import STATE
-from hub import Actor, TooMany
-from hub.kernel.rates import Verdict
+from hub import Actor, ConfigError, TooMany
+from hub.kernel.rates import GATEWAY, Verdict
 
 VERDICT = web.RequestKey("verdict", Verdict)
 FLOOD = 1_000
@@ -25,16 +25,15 @@ class Limit(Struct, frozen=True):
 _API = Limit(120, 60)  # 100, and a burst of 20
 LIMITS = {
     "api": _API,
-    "auth": Limit(50, 900),
     "upload": Limit(10, 3_600),
     "upload_staff": Limit(200, 3_600),
     "ai": Limit(20, 60),
     "webhook_in": Limit(600, 60),
-    "gateway": Limit(600, 60),
+    "gateway": Limit(*GATEWAY),
 }
+BULK = "media.library.bulk"  # field crews send their photos at the end of the day
 _STRICT = Limit(100, 900)
 _WORDS = {
-    "auth": "Too many login attempts, please try again later",
     "upload": "Upload limit exceeded, please try again later",
     "upload_staff": "Upload limit exceeded, please try again later",
 }
@@ -51,12 +50,21 @@ def anonymous(request: web.Request, ip: str, kind: str = "api") -> None:
     _class(request, kind, f"ip/{ip}")
 
 
+def known(kind: str, place: str) -> str:
+    """The class, or ConfigError: a misspelt one would limit nothing."""
+    if kind not in LIMITS:
+        raise ConfigError(f"{place}: there is no rate class {kind!r}; {', '.join(LIMITS)}")
+    return kind
+
+
 def spend(request: web.Request, actor: Actor, kind: str = "api") -> None:
     """Count a request against who sent it; a key has figures of its own."""
+    if kind == "upload" and actor.may(BULK):
+        kind = "upload_staff"
     if actor.kind == "api_key":
         for most, seconds in actor.limits:
             _spend(request, f"key/{actor.id}", "key", Limit(most, seconds))
-    else:
+    if actor.kind != "api_key" or kind != "api":
         _class(request, kind, f"{actor.kind}/{actor.id}")
 
 
@@ -64,7 +72,7 @@ def _class(request: web.Request, kind: str, who: str) -> None:
     profile = request.app[STATE].options.rate_profile
     if kind == "api" and profile == "bench":
         return
-    limit = _STRICT if kind == "api" and profile == "strict" else LIMITS.get(kind, _API)
+    limit = _STRICT if kind == "api" and profile == "strict" else LIMITS[kind]
     _spend(request, f"{kind}/{who}", kind, limit)
 
 

@@ -1,7 +1,8 @@
-"""A gateway's own HTTP API: health, metrics, live values, channels, wire trace.
+"""A gateway's own HTTP API and page: health, metrics, live values, channels, wire trace.
 
 Reading is free on the loopback address. Whatever changes something, and everything but health when
-bound elsewhere, asks for the technician (HTTP Basic, argon2id hash in `api.technician`).
+bound elsewhere, asks for the technician: a session of the page, or HTTP Basic for programs
+(argon2id hash in `api.technician`).
 """
 
 import contextlib
@@ -9,12 +10,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
-from api import local_alarms, local_trace
+from api import local_alarms, local_page, local_tools, local_trace
+from api.local_body import json as _json
 from api.technician import Technician
-from hub.contract.errors import HubError, Invalid
+from hub.contract.errors import BadRequest, HubError, Invalid
 from hub.kernel.app import JOURNAL, Hub
 from hub.kernel.gateway import GATEWAY, Channel, Gateway, snapshot
 from hub.kernel.metrics import CONTENT_TYPE, METRICS, text
@@ -75,7 +76,10 @@ def make_app(hub: Hub) -> web.Application:
             web.get(f"{PREFIX}/explain/{{key:.+}}", explain),
             *local_trace.routes(PREFIX, _channel),
             web.post(f"{PREFIX}/channels/{{channel}}/{{verb:restart|enable|disable}}", move),
+            *technician.routes(),
+            *local_page.routes(),
             *local_alarms.routes(PREFIX, HUB),
+            *local_tools.routes(PREFIX, HUB),
             web.get(f"{PREFIX}/control", control),
             web.post(f"{PREFIX}/control/{{mode:local|remote}}", take_over),
         ]
@@ -90,12 +94,6 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     except HubError as e:
         body = {"type": "about:blank", "status": e.status, "code": e.code, "detail": str(e)}
         return web.json_response(body, status=e.status, content_type="application/problem+json")
-
-
-def _json(body: Any, status: int = 200) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(body), status=status, content_type="application/json"
-    )
 
 
 def _gateway(request: web.Request) -> Gateway:
@@ -152,10 +150,17 @@ async def status(request: web.Request) -> web.Response:
 
 
 async def points(request: web.Request) -> web.Response:
-    """Live values; `?match=` keeps those whose key contains it."""
-    gateway, match = _gateway(request), request.query.get("match", "")
-    keys = [k for k in gateway.points.by_key if match in k]
-    return _json({"points": snapshot(gateway, keys)})
+    """Live values; `?match=` keeps those whose key contains it, `?limit=` the first of them.
+
+    total: how many match.
+    """
+    gateway, match = _gateway(request), request.query.get("match", "").lower()
+    keys = [k for k in gateway.points.by_key if match in k.lower()]
+    limit = request.query.get("limit", "")
+    if limit and not limit.isdecimal():
+        raise BadRequest("limit is a whole number")
+    chosen = keys[: int(limit)] if limit else keys
+    return _json({"points": snapshot(gateway, chosen), "total": len(keys)})
 
 
 async def channels(request: web.Request) -> web.Response:

@@ -6,21 +6,22 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from api.local_body import decoded, json
+from api.technician import who
 from hub.contract.alarms import Alarm, Mark, Mask
-from hub.contract.errors import BadRequest
 from hub.kernel.alarms import ALARMS, Alarms
 from hub.kernel.app import Hub
 
-TECHNICIAN = "technician"
-MOST_BODY = 1 << 16
 MINUTE = 60_000_000
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """by: who stands there, beside the technician's sign-in."""
+    """by: who stands there, where the sign-in has not told. occurrence: which one was seen; the
+    present one when absent."""
 
     note: Annotated[str, Meta(max_length=1_000)] = ""
     by: Annotated[str, Meta(max_length=100)] = ""
+    occurrence: int | None = None
 
 
 class Shelving(Words, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,20 +53,24 @@ class Pages:
         """All alarms that are not normal, gravest first."""
         known = self._alarms(request)
         shown = [_shown(alarm) for alarm in known.live()]
-        return _json({"alarms": shown, "masks": list(known.book.masks.values())})
+        return json({"alarms": shown, "masks": list(known.book.masks.values())})
 
     async def marked(self, request: web.Request) -> web.Response:
         """Acknowledge or close one."""
-        words = await _body(request, Words)
+        words = await decoded(request, Words)
         known, ident = self._alarms(request), request.match_info["id"]
-        occurrence = known.book.find(ident).occurrence
-        mark = Mark(at=known.now(), by=_who(words), note=words.note, occurrence=occurrence)
+        occurrence = words.occurrence
+        if occurrence is None:
+            occurrence = known.book.find(ident).occurrence
+        mark = Mark(
+            at=known.now(), by=who(request, words.by), note=words.note, occurrence=occurrence
+        )
         verb = known.close if request.match_info["verb"] == "close" else known.acknowledge
-        return _json(_shown(verb(ident, mark)))
+        return json(_shown(verb(ident, mark)))
 
     async def shelved(self, request: web.Request) -> web.Response:
         """Trouble nobody with this alarm for some minutes."""
-        words = await _body(request, Shelving)
+        words = await decoded(request, Shelving)
         known = self._alarms(request)
         alarm = known.book.find(request.match_info["id"])
         mask = Mask(
@@ -73,30 +78,13 @@ class Pages:
             point=alarm.point,
             kind=alarm.kind,
             until=known.now() + words.minutes * MINUTE,
-            by=_who(words),
+            by=who(request, words.by),
             note=words.note,
         )
         known.mask(mask)
-        return _json(mask)
+        return json(mask)
 
 
 def _shown(alarm: Alarm) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(alarm)
     return found | {"status": alarm.status}
-
-
-def _who(words: Words) -> str:
-    return f"{TECHNICIAN} {words.by}".strip()
-
-
-async def _body(request: web.Request, type_: Any) -> Any:
-    if (request.content_length or 0) > MOST_BODY:
-        raise BadRequest("the body is too long")
-    try:
-        return msgspec.json.decode(await request.read() or b"{}", type=type_)
-    except msgspec.MsgspecError as error:
-        raise BadRequest(str(error)) from None
-
-
-def _json(body: Any) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json")

@@ -119,6 +119,14 @@ class Catalogue:
             if _allowed(res, Op.LIST, actor)
         ]
 
+    def searchable(self, actor: Actor) -> list[tuple[str, Resource[Any], str]]:
+        """Key, resource and naming field of all that the actor may search."""
+        return [
+            (key, res, self._described[key].display)
+            for key, res in self._resources.items()
+            if res.search and _allowed(res, Op.LIST, actor)
+        ]
+
     def menu(self, actor: Actor) -> list[Group]:
         """One group a plugin, of its lists."""
         groups = []

@@ -9,10 +9,11 @@ import msgspec
 
 from api import openapi_exchange
 from api.endpoints import path_of
+from api.openapi_exchange import needs
 from api.resources import action_path
-from hub import Endpoint, Entity, Op, Plugin, Reply, Resource
+from hub import Download, Endpoint, Entity, Op, Plugin, Reply, Resource
 from hub.contract.endpoint import Action, Signature
-from hub.kernel.filters import LIMIT, MOST, OPERATORS, ORDERED
+from hub.kernel.filters import LIMIT, MOST, OPERATORS, ORDERED, present
 
 _REF = "#/components/schemas/{name}"
 _PROBLEM = {
@@ -95,6 +96,11 @@ class Writer:
         }
         return {str(status): good, "default": bad}
 
+    def _returns(self, status: int, returned: Any, media: str) -> dict[str, Any]:
+        if returned is Download:
+            return self._answer(status, {"type": "string", "format": "binary"}, media)
+        return self._answer(status, self.schema.get(returned))
+
     def _body(self, type_: Any) -> dict[str, Any]:
         return {"required": True, "content": {"application/json": {"schema": self.schema[type_]}}}
 
@@ -107,10 +113,9 @@ class Writer:
             "tags": [module],
             "operationId": f"{module}.{endpoint.name}",
             "summary": endpoint.summary,
-            "responses": self._answer(status, self.schema.get(returned)),
+            "responses": self._returns(status, returned, endpoint.media),
+            **needs(endpoint.permission),
         }
-        if endpoint.permission:
-            operation["x-permission"] = endpoint.permission
         if endpoint.public:
             operation["security"] = []
         if sign.params is not None:
@@ -138,7 +143,7 @@ class Writer:
                 "tags": [plugin.name],
                 "operationId": f"{plugin.name}.{res.name}.{verb}",
                 "summary": f"{verb.title()} {res.title or res.name}",
-                "x-permission": res.permission(op),
+                **needs(res.permission(op)),
                 "responses": self._answer(status, schema),
                 **more,
             }
@@ -173,13 +178,14 @@ class Writer:
     def _action(self, plugin: Plugin, res: Resource[Any], action: Action) -> None:
         returned = _returned(action.signature)
         is_row = action.end or (isinstance(returned, type) and issubclass(returned, Entity))
-        schema = self.schema[res.read] if is_row else self.schema.get(returned)
+        returned = res.read if is_row else returned
+        status = 204 if returned is None else 200
         operation: dict[str, Any] = {
             "tags": [plugin.name],
             "operationId": f"{plugin.name}.{res.name}.{action.name}",
             "summary": action.summary,
-            "x-permission": res.action_permission(action),
-            "responses": self._answer(200 if schema else 204, schema),
+            **needs(res.action_permission(action)),
+            "responses": self._returns(status, returned, action.media),
         }
         if action.end:
             operation["x-transition"] = {"start": list(action.start), "end": action.end}
@@ -200,7 +206,7 @@ class Writer:
         if res.search:
             names["q"] = {"type": "string"}
         for name in ("id", *res.filters):
-            schema = _schema(fields[name].type)
+            schema = _schema(present(fields[name].type))
             text = (
                 schema.get("type") == "string" and "format" not in schema and "enum" not in schema
             )
@@ -270,5 +276,5 @@ def _returned(sign: Signature) -> Any:
 def _named(sign: Signature) -> Iterable[Any]:
     for type_ in (sign.body, sign.params, _returned(sign)):
         row = isinstance(type_, type) and issubclass(type_, Entity)
-        if type_ is not None and not row:
+        if type_ not in (None, Download) and not row:
             yield type_

@@ -33,15 +33,22 @@ def files() -> dict[str, Any]:
     return {kind.content_type: {"schema": _BINARY} for kind in KINDS.values()}
 
 
+def needs(permission: str | None) -> dict[str, str]:
+    """What is said of an operation that not everybody may call."""
+    return {"x-permission": permission} if permission else {}
+
+
 def operations(res: Resource[Any], schema: Mapping[Any, Any]) -> Iterator[Described]:
     """Path and operation, each a POST; answers are filled in by the caller from `x-answer`."""
 
-    def about(verb: str, summary: str, permission: str, answer: tuple[int, Any]) -> dict[str, Any]:
+    def about(
+        verb: str, summary: str, permission: str | None, answer: tuple[int, Any]
+    ) -> dict[str, Any]:
         return {
             "tags": [res.plugin],
             "operationId": f"{res.plugin}.{res.name}.{verb}",
             "summary": f"{summary} {res.title or res.name}",
-            "x-permission": permission,
+            **needs(permission),
             "x-answer": answer,
         }
 

@@ -33,6 +33,7 @@ from plugins.identity import ACCOUNTS
 
 CSRF_COOKIE = "busbar_csrf"
 REQUEST_ID = web.RequestKey("request_id", str)
+CORRELATION_ID = web.RequestKey("correlation_id", str)
 CALLER = web.RequestKey("caller", Caller)
 ACTOR = web.RequestKey("actor", Actor)
 PATIENCE = web.RequestKey("patience", asyncio.Timeout)
@@ -55,6 +56,7 @@ def caller(request: web.Request) -> Caller:
         ip = _behind(request.headers.getall("X-Forwarded-For"), ip, options)
     made = Caller(
         request_id=request[REQUEST_ID],
+        correlation_id=request[CORRELATION_ID],
         ip=ip,
         user_agent=request.headers.get("User-Agent", "")[:500],
         origin=request.headers.get("Origin", ""),
@@ -191,16 +193,16 @@ def _is_list(type_: Any) -> bool:
 
 
 def check_cookies(request: web.Request, options: Options) -> None:
-    """Refuse a cookie that another site made the browser send."""
+    """Refuse a cookie that another site made the browser send: our origin, and our page's token."""
     origin = request.headers.get("Origin") or _origin(request.headers.get("Referer", ""))
     own = f"{'https' if caller(request).secure else 'http'}://{request.host}"
     if origin not in options.origins | {own}:
         raise CsrfFailed("this request does not come from the console")
-    pair = request.cookies.get(CSRF_COOKIE)
-    if pair is not None:
-        shown = request.headers.get("X-CSRF-Token", "")
-        if not hmac.compare_digest(csrf_token(options.secret, pair).encode(), shown.encode()):
-            raise CsrfFailed("X-CSRF-Token does not fit: GET /api/v1/system/csrf-token again")
+    pair = request.cookies.get(CSRF_COOKIE, "")
+    shown = request.headers.get("X-CSRF-Token", "")
+    fits = hmac.compare_digest(csrf_token(options.secret, pair).encode(), shown.encode())
+    if not pair or not fits:
+        raise CsrfFailed("X-CSRF-Token does not fit: GET /api/v1/system/csrf-token again")
 
 
 def csrf_token(secret: bytes, cookie: str) -> str:
@@ -236,7 +238,8 @@ def respond(request: web.Request, answer: Any, status: int) -> web.Response:
     if isinstance(answer, Download):
         name = re.sub(r"[^A-Za-z0-9._-]", "_", answer.name)
         shown = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return web.Response(body=answer.data, content_type=answer.media_type, headers=shown)
+        body = answer.data if answer.pieces is None else answer.pieces
+        return web.Response(body=body, content_type=answer.media_type, headers=shown)
     if not isinstance(answer, Reply):
         return reply(answer, 204 if answer is None and status == 200 else status)
     response = reply(answer.body, answer.status, dict(answer.headers))

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from api import exchange
+from api import exchange, limits
 from api.idempotency import once
 from api.request import authenticate, caller, decode, ident, params, raw_body, reply, respond
 from api.state import STATE
@@ -42,15 +42,17 @@ def _routes(res: Resource[Any]) -> Iterator[tuple[str, str, Any]]:
         yield "DELETE", one, _delete(res)
 
 
-async def _allowed(request: web.Request, permission: str) -> Actor:
-    actor = await authenticate(request)
-    actor.require(permission)
+async def _allowed(request: web.Request, permission: str | None, rate: str = "api") -> Actor:
+    """Who asks, if he may: everywhere, or with the row that the path names."""
+    actor = await authenticate(request, rate)
+    row = ident(request) if actor.bound and "id" in request.match_info else None
+    actor.require(permission, row)
     return actor
 
 
-async def _permitted(request: web.Request, permission: str) -> Any:
+async def _permitted(request: web.Request, permission: str | None, rate: str = "api") -> Any:
     """The unit of work of a caller who may; nothing was read of the body or the database."""
-    actor = await _allowed(request, permission)
+    actor = await _allowed(request, permission, rate)
     return request.app[STATE].unit(actor, caller(request))
 
 
@@ -132,8 +134,10 @@ def _delete(res: Resource[Any]) -> Any:
 
 
 def _action(res: Resource[Any], action: Action) -> Any:
+    limits.known(action.rate, f"{res.path}/{action.name}")
+
     async def handle(request: web.Request) -> web.Response:
-        unit = await _permitted(request, res.action_permission(action))
+        unit = await _permitted(request, res.action_permission(action), action.rate)
         arguments: dict[str, Any] = {}
         if action.signature.params is not None:
             arguments["params"] = params(request, action.signature.params)

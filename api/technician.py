@@ -7,21 +7,47 @@ import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
+from typing import Annotated
 from urllib.parse import urlsplit
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from msgspec import Meta
 
-from hub.contract.errors import Forbidden, Unauthenticated
+from api.local_body import decoded, json
+from api.local_page import is_page
+from api.local_session import COOKIE, CSRF, LONGEST, Guesses, Session, Sessions
+from hub.contract.errors import BadRequest, Forbidden, Unauthenticated
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-PUBLIC = frozenset({"/health/live", "/health/ready"})
+SESSION = "/api/v1/local/session"
+PUBLIC = frozenset({"/health/live", "/health/ready", SESSION})
 SAFE = frozenset({"GET", "HEAD"})
 NAMES = frozenset({"localhost", "localhost.localdomain"})
+TECHNICIAN = "technician"
+BY = web.RequestKey("by", str)
 PENALTY = 1.0
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """by: who stands there, for the journal."""
+
+    password: Annotated[str, Meta(max_length=200)]
+    by: Annotated[str, Meta(max_length=100)] = ""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """possible: whether anybody can sign in here. reads: whether reading needs no sign-in."""
+
+    possible: bool
+    reads: bool
+    signed_in: bool
+    by: str = ""
+    csrf: str = ""
 
 
 def is_loopback(host: str) -> bool:
@@ -32,6 +58,11 @@ def is_loopback(host: str) -> bool:
         return host.lower() in NAMES
 
 
+def who(request: web.Request, by: str = "") -> str:
+    """The technician behind a request, with the name that he gave."""
+    return f"{TECHNICIAN} {by or request.get(BY, '')}".strip()
+
+
 class Technician:
     """Checks requests. hash: argon2id; empty: nobody may change anything. host: listened on."""
 
@@ -40,6 +71,7 @@ class Technician:
         self._salt = secrets.token_bytes(16)
         self._known = b""
         self._one_at_a_time = asyncio.Lock()
+        self._sessions, self._guesses = Sessions(), Guesses()
 
     @property
     def middleware(self) -> Middleware:
@@ -47,11 +79,51 @@ class Technician:
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
             self._same_site(request)
             reading = request.method in SAFE
-            if not (reading and (self._loopback or request.path in PUBLIC)):
+            free = request.path in PUBLIC or (reading and is_page(request.path))
+            if not free and not (reading and self._loopback):
                 await self._demand(request)
             return await handler(request)
 
         return check
+
+    def routes(self) -> list[web.RouteDef]:
+        """Sign-in of the page."""
+        return [
+            web.get(SESSION, self._standing),
+            web.post(SESSION, self._sign_in),
+            web.delete(SESSION, self._sign_out),
+        ]
+
+    async def _standing(self, request: web.Request) -> web.Response:
+        return json(self._shown(self._sessions.find(request)))
+
+    async def _sign_in(self, request: web.Request) -> web.Response:
+        if request.content_type != "application/json":  # what no form of another site can send
+            raise BadRequest("send application/json")
+        given = await decoded(request, SignIn)
+        await self._check(request, given.password)
+        token, session = self._sessions.begin(given.by.strip())
+        answer = json(self._shown(session))
+        answer.set_cookie(
+            COOKIE, token, max_age=int(LONGEST), httponly=True, samesite="Strict",
+            secure=request.secure,
+        )  # fmt: skip
+        return answer
+
+    async def _sign_out(self, request: web.Request) -> web.Response:
+        self._sessions.end(request)
+        answer = json(self._shown(None))
+        answer.del_cookie(COOKIE, httponly=True, samesite="Strict")
+        return answer
+
+    def _shown(self, session: Session | None) -> Standing:
+        return Standing(
+            possible=bool(self._hash),
+            reads=self._loopback,
+            signed_in=session is not None,
+            by=session.by if session else "",
+            csrf=session.csrf if session else "",
+        )
 
     def _same_site(self, request: web.Request) -> None:
         """A page of another site must not reach us through a technician's browser."""
@@ -62,16 +134,29 @@ class Technician:
             raise Forbidden(f"{origin} may not use this gateway")
 
     async def _demand(self, request: web.Request) -> None:
+        if session := self._sessions.find(request):
+            given = request.headers.get(CSRF, "")
+            if request.method not in SAFE and not secrets.compare_digest(given, session.csrf):
+                raise Forbidden(f"the header {CSRF} is missing or wrong: load the page again")
+            request[BY] = session.by
+            return
+        password = _basic(request.headers.get("Authorization", ""))
+        if self._hash and password is None:
+            raise Unauthenticated("sign in as technician")
+        await self._check(request, password or "")
+
+    async def _check(self, request: web.Request, password: str) -> None:
+        """Unauthenticated, or TooMany, unless this is the technician's password."""
         if not self._hash:
             raise Forbidden("set api.technician first: make its hash by `busbar hash-password`")
-        password = _basic(request.headers.get("Authorization", ""))
-        if password is None:
-            raise Unauthenticated("sign in as technician")
         digest = blake2b(password.encode(), key=self._salt).digest()
         if self._known and secrets.compare_digest(digest, self._known):
             return
+        address = request.remote or ""
         async with self._one_at_a_time:
+            self._guesses.check(address)
             if not await asyncio.to_thread(self._verify, password):
+                self._guesses.wrong(address)
                 await asyncio.sleep(PENALTY)
                 raise Unauthenticated("wrong password")
         self._known = digest
@@ -90,4 +175,4 @@ def _basic(header: str) -> str | None:
         user, _, password = base64.b64decode(rest, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return password if scheme.lower() == "basic" and user == "technician" else None
+    return password if scheme.lower() == "basic" and user == TECHNICIAN else None

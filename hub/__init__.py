@@ -25,6 +25,7 @@ from hub.contract.context import (
     Ctx,
     Download,
     Event,
+    External,
     Reply,
     UnitOfWork,
     grants,
@@ -67,6 +68,7 @@ from hub.contract.errors import (
     Unsupported,
 )
 from hub.contract.events import Happened, Replayer, Subscriber, subscribe
+from hub.contract.flags import Flags
 from hub.contract.http import AddressRefused, HttpAnswer, HttpClient
 from hub.contract.ids import uuid7
 from hub.contract.jobs import (
@@ -97,6 +99,8 @@ from hub.contract.journal import (
     Stream,
     SwitchTold,
 )
+from hub.contract.ledger import Booked, Fact, Ledger
+from hub.contract.live import Live, LiveMessage
 from hub.contract.measurements import Measurement, ReadingType, measurements
 from hub.contract.meters import (
     Inflow,
@@ -108,6 +112,8 @@ from hub.contract.meters import (
     MeterPoint,
     MeterProgress,
 )
+from hub.contract.notices import Channel, Notice, Notifier, Priority
+from hub.contract.options import Options
 from hub.contract.orders import (
     AnyOrder,
     Condition,
@@ -116,6 +122,9 @@ from hub.contract.orders import (
     Operate,
     Order,
     Orders,
+    Probe,
+    ProbeReport,
+    ProbeStep,
 )
 from hub.contract.plugin import Authenticator, Plugin, Role, hookimpl
 from hub.contract.points import Kind, Point, PointSpec
@@ -132,13 +141,18 @@ from hub.contract.readings import (
 from hub.contract.services import (
     DIRECTORY,
     DSN,
+    FLAGS,
     HTTP,
     INFLOW,
     JOBS,
     JOURNAL,
+    LEDGER,
+    LIVE,
     METER_ORDERS,
     METERS,
     NEWS,
+    NOTIFIER,
+    OPTIONS,
     ORDERS,
     OUTSIDE_ALARMS,
     REPLAYER,
@@ -152,7 +166,16 @@ from hub.contract.services import (
 )
 from hub.contract.signals import Signals
 from hub.contract.site import Site
-from hub.contract.telemetry import Aggregate, Bucket, News, PointDirectory, ReadingStore
+from hub.contract.telemetry import (
+    Aggregate,
+    Bucket,
+    Completeness,
+    CompletenessState,
+    Hole,
+    News,
+    PointDirectory,
+    ReadingStore,
+)
 from hub.contract.tokens import IssuedTokens, TokenIssuer, TokenKind, TokenMeter, TokenOrder
 from hub.contract.vault import Vault
 
@@ -187,15 +210,20 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTORY",
     "DSN",
+    "FLAGS",
     "GOOD",
     "HTTP",
     "INFLOW",
     "JOBS",
     "JOURNAL",
+    "LEDGER",
+    "LIVE",
     "LOST",
     "METERS",
     "METER_ORDERS",
     "NEWS",
+    "NOTIFIER",
+    "OPTIONS",
     "ORDERS",
     "OUTSIDE_ALARMS",
     "REPLAYER",
@@ -220,6 +248,7 @@ __all__ = [
     "BadRequest",
     "Base",
     "Big",
+    "Booked",
     "Bucket",
     "Caller",
     "Can",
@@ -227,12 +256,15 @@ __all__ = [
     "Catalogue",
     "CatalogueEntry",
     "Cause",
+    "Channel",
     "ChannelConfig",
     "Code",
     "Command",
     "CommandDone",
     "CommandState",
     "CommandTold",
+    "Completeness",
+    "CompletenessState",
     "Condition",
     "ConfigError",
     "Conflict",
@@ -250,11 +282,15 @@ __all__ = [
     "Entity",
     "Event",
     "Explainer",
+    "External",
+    "Fact",
     "Flag",
+    "Flags",
     "Forbidden",
     "Gap",
     "GapCause",
     "Happened",
+    "Hole",
     "HttpAnswer",
     "HttpClient",
     "HubError",
@@ -271,9 +307,12 @@ __all__ = [
     "Key",
     "Kind",
     "Label",
+    "Ledger",
     "Limits",
     "Link",
     "LinkError",
+    "Live",
+    "LiveMessage",
     "Locale",
     "Locked",
     "Mark",
@@ -298,8 +337,11 @@ __all__ = [
     "Node",
     "NotFound",
     "Note",
+    "Notice",
+    "Notifier",
     "Op",
     "Operate",
+    "Options",
     "Order",
     "Orders",
     "Outcome",
@@ -312,6 +354,10 @@ __all__ = [
     "Point",
     "PointDirectory",
     "PointSpec",
+    "Priority",
+    "Probe",
+    "ProbeReport",
+    "ProbeStep",
     "Prose",
     "ProtocolError",
     "Queue",

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import secrets
 import signal
 import time
@@ -12,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from argon2 import PasswordHasher
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from config import load
 from hub.children import Child, ChildFailed
 
 GATEWAY = "local"
@@ -79,6 +82,21 @@ def gateway_key(data: Path) -> str:
     return path.read_text().strip()
 
 
+def technician(plan: Plan) -> tuple[str, str]:
+    """The hash of the password for the gateway's own page, and the password when it is new.
+
+    What one's own settings say goes before it.
+    """
+    path = plan.data / "technician.hash"
+    own = load(plan.files, os.environ).api.technician
+    if own or path.exists():
+        return own or path.read_text().strip(), ""
+    password = secrets.token_urlsafe(9)
+    path.touch(mode=0o600)
+    path.write_text(PasswordHasher().hash(password))
+    return path.read_text(), password
+
+
 async def step(what: str, work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
     """Show that something starts, and how long it took."""
     began = time.monotonic()
@@ -104,8 +122,8 @@ async def simulate(running: Site) -> list[Path]:
     return files
 
 
-async def launch(running: Site) -> dict[str, Any]:
-    """Start field, centre and gateway; what the centre said of itself."""
+async def launch(running: Site) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Start field, centre and gateway; what the centre and the gateway said of themselves."""
     plan = running.plan
     files = [*plan.files, *await simulate(running)]
     key, own = gateway_key(plan.data), [x for f in plan.files for x in ("-c", str(f))]
@@ -120,7 +138,8 @@ async def launch(running: Site) -> dict[str, Any]:
             BUSBAR_PLUGIN__SYNC__GATEWAYS=json.dumps({GATEWAY: key}),
         ),
     )
-    await step(
+    hashed, password = technician(plan)
+    gateway = await step(
         "gateway",
         running.start(
             "gateway",
@@ -129,22 +148,27 @@ async def launch(running: Site) -> dict[str, Any]:
             BUSBAR_GATEWAY__NAME=GATEWAY,
             BUSBAR_GATEWAY__DATA_DIR=str(plan.data / "gateway"),
             BUSBAR_API__PORT=str(plan.gateway_port),
+            BUSBAR_API__TECHNICIAN=hashed,
             BUSBAR_CENTRAL__URL=centre["address"],
             BUSBAR_CENTRAL__KEY=key,
         ),
     )
-    return centre
+    return centre, gateway | {"password": password}
 
 
-def welcome(centre: dict[str, Any], plan: Plan) -> None:
-    """Where to go and how to sign in; the password is shown at the first start only."""
+def welcome(centre: dict[str, Any], gateway: dict[str, Any], plan: Plan) -> None:
+    """Where to go and how to sign in; the passwords are shown at the first start only."""
     console.print(f"\n  Busbar is at [bold]{centre['address']}[/bold]")
     if admin := centre.get("administrator"):
         console.print(
             f"  sign in as [bold]{admin['username']}[/bold] / [bold]{admin['password']}[/bold]"
         )
         console.print("  [dim]this password is shown once; change it after signing in[/dim]")
-    console.print(f"  gateway's own page: http://127.0.0.1:{plan.gateway_port}")
+    console.print(f"  gateway's own page: [bold]{gateway['address']}[/bold]")
+    if gateway["password"]:
+        console.print(
+            f"  its technician's password, shown once: [bold]{gateway['password']}[/bold]"
+        )
     console.print("  logs and data: " + str(plan.data) + "; Ctrl-C ends it\n")
 
 
@@ -169,9 +193,9 @@ def line(status: dict[str, Any] | None) -> Text:
     )
 
 
-async def show(plan: Plan, stop: asyncio.Event) -> None:
+async def show(address: str, stop: asyncio.Event) -> None:
     """Keep the live line up to date until told to stop."""
-    url = f"http://127.0.0.1:{plan.gateway_port}/api/v1/local/status"
+    url = f"{address}/api/v1/local/status"
     with Live(console=console, refresh_per_second=2) as live:
         while not stop.is_set():
             live.update(line(await asyncio.to_thread(fetch, url)))
@@ -194,10 +218,11 @@ async def run(plan: Plan) -> None:
             with contextlib.suppress(asyncio.CancelledError, ChildFailed):
                 await starting
             return
-        welcome(await starting, plan)
+        centre, gateway = await starting
+        welcome(centre, gateway, plan)
         watchers = [asyncio.create_task(c.watch(console.print)) for c in running.children]
         try:
-            await show(plan, stop)
+            await show(gateway["address"], stop)
         finally:
             for task in watchers:
                 task.cancel()

@@ -12,6 +12,7 @@ import structlog
 from hub import INFLOW, Forbidden, Unavailable
 from hub.kernel.app import DIRECTORY, NEWS, ORDERS, STORE, UNIT, Hub
 from hub.kernel.database import DATABASE, SYSTEM, Database
+from hub.kernel.rates import RATES
 from hub.kernel.run import plugin_settings
 
 from .endpoint import Endpoint
@@ -43,7 +44,8 @@ async def ingesting(hub: Hub) -> AsyncIterator[None]:
         hub.provide(STORE, store)
         hub.provide(INFLOW, StoreInflow(store))
         owners = Owners(database)
-        hub.routes.append(Endpoint(database.pool, ingest, owners.of).route())
+        frames = Endpoint(database.pool, ingest, owners.of, hub.get(RATES))
+        hub.routes.append(frames.route())
         link = LinkEndpoint(database.pool, hub.get(NEWS), hub.get(UNIT), owners.of)
         hub.routes.append(link.route())
         tasks = [

@@ -6,40 +6,12 @@ the newest reading behind the watermark may still be on its way.
 """
 
 import datetime as dt
-import enum
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
 from psycopg import AsyncConnection
 
-
-class State(enum.StrEnum):
-    """What can be said of a range."""
-
-    COMPLETE = "complete"
-    GAPS = "gaps"
-    PENDING = "pending"  # the gateway may have more for this range
-    UNKNOWN = "unknown"  # no gateway has this point
-
-
-class Hole(Struct, frozen=True):
-    """Readings that do not exist, and why. until: None while it lasts. device: empty for all."""
-
-    since: dt.datetime
-    until: dt.datetime | None
-    cause: str
-    device: str
-    lost: int
-
-
-class Completeness(Struct, frozen=True):
-    """proved_until: everything acquired before is stored or named in `gaps`."""
-
-    state: State
-    gaps: tuple[Hole, ...] = ()
-    proved_until: dt.datetime | None = None
-
+from hub import Completeness, CompletenessState, Hole
 
 SOURCES = """
 SELECT p.gateway, p.device, max(c.newest) AS newest
@@ -63,7 +35,7 @@ async def completeness(
     """What is known of one point in [start, end)."""
     sources = await (await connection.execute(SOURCES, (series,))).fetchall()
     if not sources:
-        return Completeness(State.UNKNOWN)
+        return Completeness(CompletenessState.UNKNOWN)
     gaps: list[Hole] = []
     for gateway, device, _ in sources:
         cursor = await connection.execute(HOLES, (gateway, device, end, start))
@@ -72,7 +44,8 @@ async def completeness(
     return Completeness(_state(gaps, proved, end), tuple(gaps), proved)
 
 
-def _state(gaps: Sequence[Hole], proved: dt.datetime | None, end: dt.datetime) -> State:
+def _state(gaps: Sequence[Hole], proved: dt.datetime | None, end: dt.datetime) -> CompletenessState:
     if gaps:
-        return State.GAPS
-    return State.COMPLETE if proved is not None and proved >= end else State.PENDING
+        return CompletenessState.GAPS
+    reached = proved is not None and proved >= end
+    return CompletenessState.COMPLETE if reached else CompletenessState.PENDING

@@ -10,8 +10,9 @@ from aiohttp import web
 from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from hub import HubError, Stream
+from hub import HubError, Stream, TooMany, Unavailable
 from hub.kernel.app import Route
+from hub.kernel.rates import GATEWAY, Rates
 
 from .frames import FrameError
 from .gateways import Gate
@@ -28,10 +29,14 @@ class Endpoint:
     """`POST /api/v1/sync/{stream}` for gateways. owner_of: asked for gateways that nobody owns."""
 
     def __init__(
-        self, pool: AsyncConnectionPool[Any], ingest: Ingest, owner_of: Owner | None = None
+        self,
+        pool: AsyncConnectionPool[Any],
+        ingest: Ingest,
+        owner_of: Owner | None = None,
+        rates: Rates | None = None,
     ) -> None:
         self._pool, self._ingest, self._gate = pool, ingest, Gate()
-        self._owner_of = owner_of
+        self._owner_of, self._rates = owner_of, rates
         self._decoder = msgspec.msgpack.Decoder(Upload)
 
     def route(self) -> Route:
@@ -52,6 +57,7 @@ class Endpoint:
                 gateway = await self._gate.admit(
                     connection, request.headers.get("Authorization", ""), request.remote or ""
                 )
+                self._spend(gateway.id)
                 if gateway.owner is None and self._owner_of:
                     gateway = gateway._replace(owner=await self._owner_of(gateway.id))
             upload = self._decoder.decode(await _body(request))
@@ -68,16 +74,26 @@ class Endpoint:
             _logger.warning("ingest waits for the database", reason=str(error).strip())
             return _answer(503, Refusal(Need.NOTHING, code="unavailable"))
         except HubError as error:
-            return _answer(error.status, Refusal(Need.NOTHING, code=error.code, detail=str(error)))
+            refused = Refusal(Need.NOTHING, code=error.code, detail=str(error))
+            return _answer(error.status, refused, error.extra.get("retry_after"))
         return _answer(200, receipt)
+
+    def _spend(self, gateway: UUID) -> None:
+        if self._rates is not None:
+            verdict = self._rates.spend(f"gateway/{gateway}", *GATEWAY)
+            if not verdict.allowed:
+                raise TooMany(retry_after=verdict.reset)
 
 
 async def _body(request: web.Request) -> bytes:
     body = bytearray()
-    async for chunk in request.content.iter_chunked(1 << 16):
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLarge
+    try:
+        async for chunk in request.content.iter_chunked(1 << 16):
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise TooLarge
+    except ConnectionResetError:
+        raise Unavailable("the link broke before all had come") from None
     return bytes(body)
 
 
@@ -87,7 +103,10 @@ class TooLarge(HubError):
     status, code = 413, "too_large"
 
 
-def _answer(status: int, body: msgspec.Struct) -> web.Response:
+def _answer(status: int, body: msgspec.Struct, retry_after: object = None) -> web.Response:
     return web.Response(
-        status=status, body=msgspec.json.encode(body), content_type="application/json"
+        status=status,
+        body=msgspec.json.encode(body),
+        content_type="application/json",
+        headers=None if retry_after is None else {"Retry-After": str(retry_after)},
     )

@@ -4,19 +4,27 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
+import msgspec
 
+from hub import AnyOrder, Probe
 from hub.kernel.app import JOURNAL, Hub, Key
+from hub.kernel.centre import CENTRE, CentreStatus
+from hub.kernel.gateway import GATEWAY
 from hub.kernel.operator import OPERATOR
+from hub.kernel.probe import PROBE
 from hub.kernel.run import plugin_settings
 
 from .buffer import Buffer
-from .link import Link
+from .link import Link, Take
 from .settings import SyncSettings
 from .uplink import HttpCarrier, Uplink
+from .wire_link import Status
 from .writer import Limits
 
 UPLINK = Key[Uplink]("uplink")
@@ -37,7 +45,20 @@ async def buffered(hub: Hub) -> AsyncIterator[Buffer]:
             if settings.central.url:
                 uplink = await stack.enter_async_context(sending(hub, buffer))
                 hub.provide(UPLINK, uplink)
+                hub.provide(CENTRE, lambda: status(hub, uplink))
             yield buffer
+
+
+def status(hub: Hub, uplink: Uplink) -> CentreStatus:
+    """Whether the centre is there, for people on site."""
+    link = hub.get(LINK) if LINK in hub.services else None
+    return CentreStatus(
+        url=hub.settings.central.url,
+        reached=uplink.online,
+        linked=link is not None and link.online,
+        last_contact=uplink.last_contact,
+        trouble=uplink.trouble or (link.trouble if link else ""),
+    )
 
 
 def limits(settings: Any, own: SyncSettings) -> Limits:
@@ -72,10 +93,44 @@ async def sending(hub: Hub, buffer: Buffer) -> AsyncIterator[Uplink]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _taker(hub: Hub) -> Take:
+    """What carries out orders of the centre."""
+    operator, probe = hub.get(OPERATOR), hub.get(PROBE)
+
+    async def take(ident: UUID, order: AnyOrder) -> bytes:
+        if isinstance(order, Probe):
+            return msgspec.msgpack.encode(await probe(order))
+        await operator.take(ident, order)
+        return b""
+
+    return take
+
+
+def _told(hub: Hub) -> Status:
+    """How this gateway does, for the centre."""
+    gateway, buffer = hub.get(GATEWAY), hub.get(JOURNAL).status()
+    states = [c.state for c in gateway.channels.values()]
+    return Status(
+        version=version("busbar"),
+        healthy=buffer.healthy,
+        message=buffer.message,
+        depth=buffer.depth,
+        bytes=buffer.bytes,
+        max_bytes=hub.settings.buffer.max_bytes,
+        dropped=buffer.dropped,
+        oldest_unsent=buffer.oldest_unsent,
+        channels=len(states),
+        channels_online=states.count("online"),
+        points=len(gateway.points.by_key),
+        local=hub.get(OPERATOR).local,
+        clock=gateway.clock.now(),
+    )
+
+
 async def _obey(hub: Hub, session: aiohttp.ClientSession) -> None:
     """Take orders once there is somebody to carry them out."""
     await hub.started.wait()
     central = hub.settings.central
-    link = Link(session, central.url, central.key, hub.get(OPERATOR).take)
+    link = Link(session, central.url, central.key, _taker(hub), lambda: _told(hub))
     hub.provide(LINK, link)
     await link.run()

@@ -15,9 +15,13 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy import text
 
 from hub import (
+    NEWS,
+    UNIT,
     Actor,
     AnyOrder,
     Ctx,
+    HubError,
+    Invalid,
     News,
     Operate,
     Unavailable,
@@ -28,9 +32,9 @@ from hub.kernel.app import Route
 
 from .events import GatewayConnected, GatewayDisconnected
 from .gateways import Gate, Gateway
-from .wire_link import HEARTBEAT, LINK, MAX_MESSAGE, Give, encode, read_up
+from .wire_link import HEARTBEAT, LINK, MAX_MESSAGE, Give, Status, encode, read_up
 
-TOPIC = "sync.orders"
+TOPIC, ANSWERS = "sync.orders", "sync.answers"
 KEPT = dt.timedelta(days=30)  # an order that nobody came for
 
 _logger = structlog.get_logger(__name__)
@@ -54,8 +58,16 @@ WITH next AS (
 SELECT id, body, "left" FROM marked ORDER BY number
 """
 _TAKEN = """
-UPDATE sync_order SET taken_at = now() WHERE id = %s AND gateway = %s AND taken_at IS NULL
+WITH taken AS (UPDATE sync_order SET taken_at = now(), answer = %s
+                WHERE id = %s AND gateway = %s AND taken_at IS NULL RETURNING id)
+SELECT pg_notify('busbar_news', 'sync.answers.' || id) FROM taken
 """
+_STATUS = "UPDATE sync_gateway SET linked_at = now(), status = %s WHERE id = %s"
+_GONE = """
+UPDATE sync_gateway SET status = status || '{"linked": false}' WHERE id = %s
+"""
+_OWNED = text("SELECT 1 FROM sync_gateway WHERE id = :id AND owner = :owner")
+_ANSWER = text("SELECT answer FROM sync_order WHERE id = :id AND taken_at IS NOT NULL")
 _decode = msgspec.msgpack.Decoder(AnyOrder).decode
 
 
@@ -78,6 +90,27 @@ class OrderBook:
             },
         )
         return ident
+
+    async def ask(self, ctx: Ctx, gateway: UUID, order: AnyOrder, *, within: float) -> bytes:
+        """Give an order at once, in a transaction of its own, and wait for its answer.
+
+        Unavailable when the gateway does not answer within so many seconds.
+        """
+        if await ctx.db.scalar(_OWNED, {"id": gateway, "owner": ctx.actor.tenant}) is None:
+            raise Invalid("this company has no such gateway", field="gateway_id")
+        unit, expires = ctx.get(UNIT), dt.datetime.now(dt.UTC) + dt.timedelta(seconds=within)
+        async with unit(ctx.actor) as own:
+            ident = await self.give(own, gateway, order, expires=expires)
+        try:
+            async with asyncio.timeout(within):
+                async for _ in ctx.get(NEWS).follow(f"{ANSWERS}.{ident}"):
+                    async with unit(ctx.actor) as own:
+                        answer = await own.db.scalar(_ANSWER, {"id": ident})
+                    if answer is not None:
+                        return bytes(answer)
+        except TimeoutError:
+            pass
+        raise Unavailable(f"its gateway did not answer within {within:g} s")
 
     async def withdraw(self, ctx: Ctx, order: UUID) -> bool:
         """Take an order back that nobody has sent so far; False when it is too late."""
@@ -109,7 +142,7 @@ class LinkEndpoint:
         except ConnectionError:
             return socket
         async with self._noted(gateway):
-            pump = asyncio.create_task(self._pump(socket, gateway.id))
+            pump = asyncio.create_task(self._pump(request, socket, gateway.id))
             try:
                 await self._listen(socket, gateway.id)
             finally:
@@ -140,14 +173,22 @@ class LinkEndpoint:
         finally:
             seen = dt.datetime.now(dt.UTC)
             with contextlib.suppress(OSError, OperationalError):
+                async with self._pool.connection() as connection:
+                    await connection.execute(_GONE, (gateway.id,))
                 async with self._unit(actor) as ctx:
                     ctx.emit(GatewayDisconnected(gateway_id=gateway.id, last_seen_at=seen))
 
-    async def _pump(self, socket: web.WebSocketResponse, gateway: UUID) -> None:
-        """Send what waits, then what comes; on a new connection all that was not confirmed."""
+    async def _pump(
+        self, request: web.Request, socket: web.WebSocketResponse, gateway: UUID
+    ) -> None:
+        """Send what waits, then what comes; on a new connection all that was not confirmed.
+
+        Whoever is no longer admitted is cut off before it is sent anything more.
+        """
         sent: set[UUID] = set()
         try:
             async for _ in self._news.follow(f"{TOPIC}.{gateway}"):
+                await self._admit(request)
                 while rows := await self._pending(gateway, sent):
                     for ident, body, left in rows:
                         order = _decode(bytes(body))
@@ -155,7 +196,7 @@ class LinkEndpoint:
                             order = msgspec.structs.replace(order, left=float(left))
                         sent.add(ident)
                         await socket.send_bytes(encode(Give(ident.bytes, order)))
-        except (ConnectionError, OperationalError, PoolTimeout) as error:
+        except (ConnectionError, OperationalError, PoolTimeout, HubError) as error:
             _logger.info("live link ends", gateway=str(gateway), reason=str(error).strip())
             await socket.close(code=1011)
 
@@ -175,4 +216,8 @@ class LinkEndpoint:
                 _logger.warning("a word that we do not know", reason=str(error))
                 continue
             async with self._pool.connection() as connection:
-                await connection.execute(_TAKEN, (UUID(bytes=said.id), gateway))
+                if isinstance(said, Status):
+                    shown = msgspec.json.encode(said).decode()
+                    await connection.execute(_STATUS, (shown, gateway))
+                else:
+                    await connection.execute(_TAKEN, (said.answer, UUID(bytes=said.id), gateway))

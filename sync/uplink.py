@@ -90,15 +90,15 @@ def _understand(status: int, answer: bytes) -> Receipt:
 class Uplink:
     """Runs for as long as the gateway does.
 
-    online: whether the last attempt arrived. last_contact: µs since 1970 UTC. delivered: readings
-    that the centre took from this process.
+    online: whether the last attempt arrived. trouble: why it did not. last_contact: µs since 1970
+    UTC. delivered: readings that the centre took from this process.
     """
 
     def __init__(self, buffer: Buffer, carrier: Carrier) -> None:
         self._buffer, self._carrier = buffer, carrier
         self._epoch: UUID | None = None
         self._sent: dict[Stream, int] = {}
-        self._trouble = ""
+        self.trouble = ""
         self._delay = FIRST_DELAY
         self.online = False
         self.last_contact: int | None = None
@@ -181,18 +181,18 @@ class Uplink:
 
     def _arrived(self) -> None:
         if not self.online:
-            _logger.info("centre reached", after=self._trouble)
-        self.online, self._trouble, self._delay = True, "", FIRST_DELAY
+            _logger.info("centre reached", after=self.trouble)
+        self.online, self.trouble, self._delay = True, "", FIRST_DELAY
         self.last_contact = now_us()
 
     def _suffer(self, error: Exception) -> None:
-        if not self._trouble:
+        if not self.trouble:
             _logger.warning("centre not reached", reason=str(error))
-        self.online, self._trouble = False, str(error)
+        self.online, self.trouble = False, str(error)
 
     async def _complain(self, error: Exception) -> None:
         """Only a person can put this right: say so, and ask rarely."""
-        self.online, self._trouble = False, str(error)
+        self.online, self.trouble = False, str(error)
         _logger.error("the centre refuses us", reason=str(error), again_in=REFUSED_DELAY)
         self._buffer.record(
             Note(at=now_us(), level="alarm", code="uplink.refused", message=str(error))

@@ -13,10 +13,13 @@ function server(refreshable = true) {
   const fetch = vi.fn(async (url: string, init: RequestInit) => {
     calls.push(`${init.method} ${url}`)
     await Promise.resolve()
+    const headers = init.headers as Record<string, string>
+    if (url.endsWith('/system/csrf-token')) return answer(200, { csrf_token: 'ours' })
     if (url.endsWith('/auth/refresh')) {
+      if (headers['X-CSRF-Token'] !== 'ours') return answer(403, { error: 'not from the console' })
       return refreshable ? answer(200, { access_token: good, expires_in: 900 }) : answer(401, { error: 'ended' })
     }
-    const sent = (init.headers as Record<string, string>)['Authorization']
+    const sent = headers['Authorization']
     return sent === `Bearer ${good}` ? answer(200, { url }, { ETag: '"3"' }) : answer(401, { error: 'expired' })
   })
   vi.stubGlobal('fetch', fetch)

@@ -55,8 +55,8 @@ def hub_plugin() -> Plugin:
         events=EVENTS,
         settings=AcrelSettings,
         providers={METER_ORDERS: Orders()},
-        migrations=Path(__file__).parent / "migrations",
         locale=Path(__file__).parent / "locale",
+        migrations=Path(__file__).parent / "migrations",
     )
 
 

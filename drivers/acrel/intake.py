@@ -143,7 +143,8 @@ def _webhook(name: str, summary: str) -> Any:
 
     receive.__name__ = name.replace("-", "_")
     receive.__doc__ = summary
-    return action(f"webhooks/{name}", public=True, scope=Scope.SYSTEM)(receive)
+    made = action(f"webhooks/{name}", public=True, scope=Scope.SYSTEM, rate="webhook_in")
+    return made(receive)
 
 
 WEBHOOKS = (

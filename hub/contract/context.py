@@ -1,11 +1,11 @@
 """What a handler is given: who asks, from where, the open transaction, the clock."""
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -28,7 +28,19 @@ def utcnow() -> dt.datetime:
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """Something that happened. The tag is its stable name (`user.locked`)."""
+    """Something that happened. The tag is its stable name (`user.locked`).
+
+    external: other systems may publish it too.
+    """
+
+    external: ClassVar[bool] = False
+
+
+class External(Event, frozen=True, tag="external"):
+    """What another system says: an event of type `name` with its data as they came."""
+
+    name: str
+    data: dict[str, Any]
 
 
 @lru_cache(maxsize=4096)
@@ -83,7 +95,8 @@ def grants(held: frozenset[str], wanted: Collection[str]) -> str | None:
 class Actor:
     """Who asks. kind: user, api_key, gateway, system. session: what signing out ends.
 
-    limits: so many requests in so many seconds, for who has figures of his own.
+    limits: so many requests in so many seconds, for who has figures of his own. bound: patterns
+    that count for one row only.
     """
 
     id: str
@@ -95,19 +108,31 @@ class Actor:
     permissions: frozenset[str] = frozenset()
     expires: dt.datetime | None = None
     limits: tuple[tuple[int, int], ...] = ()
+    bound: tuple[tuple[str, UUID], ...] = ()
 
-    def may(self, permission: str) -> bool:
-        return permits(self.permissions, permission)
+    def may(self, permission: str | None, row: UUID | None = None) -> bool:
+        """row: the one that is meant, with what was granted for it alone. None is what all may."""
+        if permission is None or permits(self.permissions, permission):
+            return True
+        own = {pattern for pattern, bound in self.bound if bound == row}
+        return bool(own) and permits(self.permissions | own, permission)
 
-    def require(self, permission: str) -> None:
-        if not self.may(permission):
+    def require(self, permission: str | None, row: UUID | None = None) -> None:
+        if not self.may(permission, row):
             raise Forbidden(f"this needs the permission {permission}", required_action=permission)
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a request comes from. secure: it came over TLS. origin: scheme, host and port."""
+    """Where a request comes from. secure: it came over TLS. origin: scheme, host and port.
+
+    correlation_id: of all that follows from one request, through events and jobs. causation_id: the
+    event that is being handled. depth: how many events lead to this one.
+    """
 
     request_id: str = ""
+    correlation_id: str = ""
+    causation_id: UUID | None = None
+    depth: int = 0
     ip: str = ""
     user_agent: str = ""
     origin: str = ""
@@ -141,6 +166,10 @@ class Ctx:
         """From here on the audit names this actor, who has just proved who he is."""
         self.actor = self.db.sync_session.info["actor"] = actor
 
+    def called_by(self, caller: Caller) -> None:
+        """From here on audit and events are part of this chain."""
+        self.caller = self.db.sync_session.info["caller"] = caller
+
     def refuse(self, error: Exception) -> None:
         """Commit what was done so far (a failed attempt), then answer with the error."""
         self.refusal = error
@@ -149,7 +178,7 @@ class Ctx:
         """Publish when the transaction commits; nothing leaves if it rolls back."""
         self.events.append((tenant or self.actor.tenant, event))
 
-    def require(self, permission: str) -> None:
+    def require(self, permission: str | None) -> None:
         self.actor.require(permission)
 
     def get(self, key: "Key[T]") -> T:
@@ -195,12 +224,16 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     max_age: int | None = None
 
 
+_FILE = msgspec.Meta(extra_json_schema={"type": "string", "format": "binary"})
+
+
 class Download(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that is a file."""
+    """An answer that is a file. pieces: instead of data, asked for after the commit."""
 
     name: str
     media_type: str
-    data: bytes
+    data: bytes = b""
+    pieces: Annotated[AsyncIterator[bytes], _FILE] | None = None
 
 
 class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

@@ -67,7 +67,8 @@ class Endpoint:
 
     permission: None = any authenticated caller. public: no sign-in at all. module: a URL module of
     the plugin other than its name. idempotent: honours `Idempotency-Key`. cookie: one that it may
-    rely on; a request that brings it must come from our own page.
+    rely on; a request that brings it must come from our own page. rate: api, upload, ai or
+    webhook_in, whose figures limit it. media: the type of a `Download`.
     """
 
     method: str
@@ -82,6 +83,7 @@ class Endpoint:
     idempotent: bool = False
     cookie: str = ""
     rate: str = "api"
+    media: str = "*/*"
 
     @property
     def name(self) -> str:
@@ -117,11 +119,14 @@ def action(path: str, method: str = "POST", **options: Any) -> Callable[[Handler
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """A stream that clients subscribe to over a WebSocket at `/api/v1/<module>/ws/<name>`.
+    """What clients follow over a WebSocket: joined by name, or at `/api/v1/<module>/ws/<name>`.
 
     open: runs in a transaction with the client's parameters, checks what may be seen, and returns
-    the stream, which runs after the transaction is over. The next item is asked for when the client
-    has taken the last one, so a stream that conflates needs no queue.
+    a stream, or the name of a room whose messages are meant, or None for the messages of this one.
+    A stream runs after the transaction is over. Its next item is asked for when the client has
+    taken the last one (and `params.min_interval_ms` have passed, where there is such a field), so a
+    stream that conflates needs no queue. key: the field of the parameters that a name carries:
+    `job_<id>`. default: joined by whoever may, when he asks for updates without naming any.
     """
 
     name: str
@@ -129,16 +134,15 @@ class Room:
     params: Any
     permission: str | None = None
     module: str = ""
+    key: str = ""
+    default: bool = False
 
 
-def room(
-    name: str, *, permission: str | None = None, module: str = ""
-) -> Callable[[Handler], Room]:
-    """`@room("readings")` on an `async def f(ctx, params)` that returns an async iterator."""
+def room(name: str, **options: Any) -> Callable[[Handler], Room]:
+    """`@room("readings", permission="scada.readings.read")` on `async def f(ctx, params)`."""
 
     def make(handler: Handler) -> Room:
-        params = signature(handler).params
-        return Room(name=name, open=handler, params=params, permission=permission, module=module)
+        return Room(name=name, open=handler, params=signature(handler).params, **options)
 
     return make
 
@@ -156,6 +160,8 @@ class Action:
     idempotent: bool
     start: tuple[str, ...] = ()
     end: str = ""
+    rate: str = "api"
+    media: str = "*/*"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class Happened(Struct, frozen=True, kw_only=True):
-    """An event as it is delivered. id: the same at every attempt and for every subscriber."""
+    """An event as it is delivered. id: the same at every attempt and for every subscriber.
+
+    correlation_id: the same for all that follows from one request. causation_id: the event whose
+    handling emitted this one.
+    """
 
     id: UUID
     type: str
@@ -22,6 +26,8 @@ class Happened(Struct, frozen=True, kw_only=True):
     at: dt.datetime
     actor: str
     data: Mapping[str, Any]
+    correlation_id: str = ""
+    causation_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +54,8 @@ def subscribe(
 ) -> "Callable[[Callable[[Ctx, Any], Awaitable[None]]], Subscriber]":
     """`@subscribe("user.logged_in")` on `async def f(ctx, event)`.
 
-    name: under which progress is kept; the module's and function's when empty.
+    Without a pattern it handles what companies' own subscriptions (`function`) send it. name:
+    under which progress is kept; the module's and function's when empty.
     """
 
     def make(handler: "Callable[[Ctx, Any], Awaitable[None]]") -> Subscriber:

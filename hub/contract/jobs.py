@@ -2,7 +2,7 @@
 
 import datetime as dt
 import enum
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, get_type_hints
@@ -105,7 +105,10 @@ class Schedule:
 
 
 class Jobs(Protocol):
-    """Asks for jobs."""
+    """Asks for jobs. known: every kind, by name."""
+
+    @property
+    def known(self) -> Mapping[str, Job]: ...
 
     async def start(
         self,

@@ -1,7 +1,7 @@
 """What a gateway must not lose: readings and records, in two streams, until the centre has them."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -162,5 +162,9 @@ class Journal(Protocol):
 
     async def locate(self, point: int, time: int) -> Place | None:
         """Where the reading of that local id and time lies; None when it is not on disk (now)."""
+
+    def history(self, since: int, until: int) -> AsyncIterator[ReadingBatch]:
+        """Readings on disk with since ≤ time < until (µs since 1970 UTC), one stream after the
+        other in order of commit; what is damaged is left out."""
 
     def status(self) -> JournalStatus: ...

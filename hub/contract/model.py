@@ -43,10 +43,13 @@ class Entity(Base):
     """A row of one tenant: id, tenant, revision, times.
 
     The key is (tenant, id), and `ref` points at both, so a row cannot name another tenant's.
+    `__own__` names the column of the user whose row it is: nobody else ever sees it, and for what
+    he does with it he needs no permission.
     """
 
     __abstract__ = True
     __audited__: ClassVar[bool] = True
+    __own__: ClassVar[str] = ""
     tenant: Mapped[Id] = mapped_column(primary_key=True, info={"hidden": True}, sort_order=-91)
     id: Mapped[Id] = mapped_column(
         primary_key=True, default=uuid7, info={"read_only": True}, sort_order=-90
@@ -68,6 +71,8 @@ class Entity(Base):
         table = cls.__dict__.get("__table__")
         if isinstance(table, Table):
             _bind_references(table)
+        if cls.__own__:
+            Base.metadata.info.setdefault("owned", []).append(cls)
 
 
 class SoftDelete:

@@ -1,7 +1,7 @@
 """What the centre tells a gateway: kept until the gateway has it, or until it is too late."""
 
 import datetime as dt
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from msgspec import Struct
@@ -62,7 +62,32 @@ class Operate(Order, frozen=True, tag="operate"):
     interlocks: tuple[Condition, ...] = ()
 
 
-AnyOrder = MarkAlarm | MaskAlarms | Operate
+class Probe(Order, frozen=True, tag="probe"):
+    """Try a channel and tell how far it got; nothing of it stays. channel: as in a gateway's file.
+
+    point: which one to read, `device.point`; the first that can be asked for when empty.
+    """
+
+    channel: dict[str, Any]
+    point: str = ""
+    within: float = 15.0
+
+
+class ProbeStep(Struct, frozen=True, kw_only=True):
+    """state: `ok`, `failed` or `skipped`."""
+
+    step: str
+    state: str
+    detail: str = ""
+    ms: float = 0.0
+
+
+class ProbeReport(Struct, frozen=True, kw_only=True):
+    ok: bool
+    steps: tuple[ProbeStep, ...]
+
+
+AnyOrder = MarkAlarm | MaskAlarms | Operate | Probe
 
 
 class Orders(Protocol):
@@ -72,6 +97,12 @@ class Orders(Protocol):
         self, ctx: Ctx, gateway: UUID, order: AnyOrder, *, expires: dt.datetime | None = None
     ) -> UUID:
         """Send when the transaction of `ctx` commits, at once or when the gateway comes back."""
+
+    async def ask(self, ctx: Ctx, gateway: UUID, order: AnyOrder, *, within: float) -> bytes:
+        """Give an order at once, in a transaction of its own, and wait for its answer.
+
+        Unavailable when the gateway does not answer within so many seconds.
+        """
 
     async def withdraw(self, ctx: Ctx, order: UUID) -> bool:
         """Take an order back that nobody has sent so far; False when it is too late."""

@@ -20,6 +20,7 @@ from .driver import Command, Driver
 from .endpoint import Endpoint, Room
 from .events import Subscriber
 from .jobs import Job, Schedule
+from .notices import Notice
 from .services import Key
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Plugin:
     """Everything a package brings, by value.
 
     name: also the prefix of its tables, URLs, permissions and Alembic branch. settings: a msgspec
-    struct, read from the table `[plugin.<name>]`. after: plugins that start before this one where
+    struct, read from the table `[plugin.<name>]`. options: one that a company may change while the
+    system runs, read through `OPTIONS`. after: plugins that start before this one where
     they are loaded, though it can do without them (`*`: all that do not say so too). permissions:
     code → description. urls: further URL modules it owns beside its name. actions: endpoints that
     are not rows. providers: services that it offers, by key.
@@ -65,11 +67,13 @@ class Plugin:
     actions: tuple[Endpoint, ...] = ()
     events: tuple[type[Event], ...] = ()
     subscribers: tuple[Subscriber, ...] = ()
+    notices: tuple[Notice, ...] = ()
     jobs: tuple[Job, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     permissions: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: type | None = None
+    options: type | None = None
     drivers: Mapping[str, type[Driver[Any]]] = field(default_factory=dict)
     providers: Mapping[Key[Any], Any] = field(default_factory=dict)
     rooms: tuple[Room, ...] = ()

@@ -76,8 +76,8 @@ class Resource(Generic[M]):
 
     filters, sort: columns that a list may be narrowed and ordered by; sort[0] is the default order.
     search: columns that `q` looks into. verbs: last part of an operation's permission where it is
-    not `read` or `write`. subject: its middle part where that is not the name. computed: further
-    fields of the answer, each filled by `extend`.
+    not `read` or `write`. subject: its middle part where that is not the name. root: served at its
+    module itself. Of a model that has owners (`__own__`) everybody uses his own rows.
     """
 
     name: str
@@ -88,6 +88,7 @@ class Resource(Generic[M]):
     search: tuple[str, ...] = ()
     verbs: Mapping[Op, str] = field(default_factory=dict)
     module: str = ""
+    root: bool = False
     plugin: str = ""
     title: str = ""
     subject: str = ""
@@ -111,9 +112,13 @@ class Resource(Generic[M]):
 
     @property
     def path(self) -> str:
-        return f"/api/v1/{self.module or self.plugin}/{self.name}"
+        module = f"/api/v1/{self.module or self.plugin}"
+        return module if self.root else f"{module}/{self.name}"
 
-    def permission(self, op: Op) -> str:
+    def permission(self, op: Op) -> str | None:
+        """None: the rows are the caller's own."""
+        if self.model.__own__:
+            return None
         return f"{self.plugin}.{self._subject}.{self.verbs.get(op, _VERBS[op])}"
 
     def _struct(self, suffix: str, parts: list[Any], **kw: Any) -> type[msgspec.Struct]:
@@ -213,5 +218,7 @@ class Resource(Generic[M]):
 
         return add
 
-    def action_permission(self, action: Action) -> str:
+    def action_permission(self, action: Action) -> str | None:
+        if self.model.__own__:
+            return None
         return f"{self.plugin}.{self._subject}.{action.permission}"

@@ -3,11 +3,16 @@
 from .alarms import OutsideAlarms
 from .context import UnitOfWork
 from .events import Replayer
+from .flags import FLAGS
 from .http import HTTP
 from .jobs import JOBS
 from .journal import Journal
 from .key import Key
+from .ledger import Ledger
+from .live import LIVE
 from .meters import Inflow, MeterDirectory, MeterOrders
+from .notices import NOTIFIER
+from .options import OPTIONS
 from .orders import Orders
 from .signals import Signals
 from .site import Site
@@ -18,13 +23,18 @@ from .vault import Vault
 __all__ = [
     "DIRECTORY",
     "DSN",
+    "FLAGS",
     "HTTP",
     "INFLOW",
     "JOBS",
     "JOURNAL",
+    "LEDGER",
+    "LIVE",
     "METERS",
     "METER_ORDERS",
     "NEWS",
+    "NOTIFIER",
+    "OPTIONS",
     "ORDERS",
     "OUTSIDE_ALARMS",
     "REPLAYER",
@@ -38,6 +48,7 @@ __all__ = [
 ]
 
 JOURNAL = Key[Journal]("journal")
+LEDGER = Key[Ledger]("ledger")
 STORE = Key[ReadingStore]("readings")
 NEWS = Key[News]("news")
 ORDERS = Key[Orders]("orders to gateways")

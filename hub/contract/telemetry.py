@@ -41,6 +41,33 @@ class Bucket(Struct, frozen=True, kw_only=True):
     coverage: float | None = None
 
 
+class CompletenessState(enum.StrEnum):
+    """What can be said of a range."""
+
+    COMPLETE = "complete"
+    GAPS = "gaps"
+    PENDING = "pending"  # the gateway may have more for this range
+    UNKNOWN = "unknown"  # no gateway has this point
+
+
+class Hole(Struct, frozen=True):
+    """Readings that do not exist, and why. until: None while it lasts. device: empty for all."""
+
+    since: dt.datetime
+    until: dt.datetime | None
+    cause: str
+    device: str
+    lost: int
+
+
+class Completeness(Struct, frozen=True):
+    """proved_until: everything acquired before is stored or named in `gaps`."""
+
+    state: CompletenessState
+    gaps: tuple[Hole, ...] = ()
+    proved_until: dt.datetime | None = None
+
+
 class ReadingStore(Protocol):
     """Values at the centre; `sync.store` implements it. Times are aware; batches carry series."""
 
@@ -70,6 +97,11 @@ class ReadingStore(Protocol):
         include_bad: bool = False,
     ) -> list[Bucket]:
         """Buckets (`1m 5m 15m 1h 1d 1mo`) in `zone`, from the coarsest roll-up that fits."""
+
+    async def completeness(
+        self, series: Sequence[int], start: dt.datetime, end: dt.datetime
+    ) -> Mapping[int, Completeness]:
+        """Whether all that was acquired in [start, end) is stored, or which holes there are."""
 
     def live(self, series: Sequence[int]) -> AsyncIterator[ReadingBatch]:
         """Readings as they are stored, conflated to the newest per series for a slow reader."""

@@ -23,7 +23,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What a bulk request says. body: what the verb takes for each row."""
 
     name: str
-    permission: str
+    permission: str | None
     type: type[msgspec.Struct]
     work: Callable[[Ctx, Any, Any], Awaitable[Any]]
 
@@ -63,7 +63,7 @@ def asks(res: Resource[Any]) -> tuple[Ask, ...]:
     return tuple(found)
 
 
-def _ask(res: Resource[Any], name: str, permission: str, body: Any, work: Any) -> Ask:
+def _ask(res: Resource[Any], name: str, permission: str | None, body: Any, work: Any) -> Ask:
     fields: list[Any] = [("ids", Ids)]
     if body is not None:
         fields.append(("body", body))

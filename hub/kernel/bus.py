@@ -19,7 +19,7 @@ import psycopg
 from sqlalchemy import RowMapping, Select, delete, insert, select, update
 from sqlalchemy.dialects import postgresql
 
-from hub.contract.context import Actor, Ctx
+from hub.contract.context import Actor, Caller, Ctx
 from hub.contract.errors import Invalid, NotFound, TimedOut
 from hub.contract.events import Happened, Subscriber
 from hub.contract.services import Key
@@ -207,9 +207,12 @@ class Bus:
                 at=c["at"],
                 actor=c["actor"],
                 data=c["data"],
+                correlation_id=c["correlation_id"],
+                causation_id=c["causation_id"],
             )
             for c in claimed
         ]
+        ctx.called_by(_chain(claimed))
         try:
             async with asyncio.timeout(LIMIT):
                 await subscriber.handler(ctx, events if subscriber.batch > 1 else events[0])
@@ -305,6 +308,10 @@ def _due(ctx: Ctx, names: Collection[str]) -> Select[Any]:
             Outbox.at,
             Outbox.actor,
             Outbox.data,
+            Outbox.request_id,
+            Outbox.correlation_id,
+            Outbox.causation_id,
+            Outbox.depth,
         )
         .join(Outbox, Outbox.sequence == Delivery.event)
         .where(
@@ -314,6 +321,17 @@ def _due(ctx: Ctx, names: Collection[str]) -> Select[Any]:
         )
         .order_by(Delivery.due_at, Delivery.id)
         .with_for_update(of=Delivery, skip_locked=True)
+    )
+
+
+def _chain(claimed: Sequence[RowMapping]) -> Caller:
+    """What a handler does follows from its event; from several at once, from the last one."""
+    last = claimed[-1]
+    return Caller(
+        request_id=last["request_id"],
+        correlation_id=last["correlation_id"] or str(last["id"]),
+        causation_id=last["id"],
+        depth=max(c["depth"] for c in claimed) + 1,
     )
 
 

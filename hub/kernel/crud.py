@@ -16,7 +16,7 @@ from hub.contract.model import Entity, SoftDelete
 from hub.contract.resource import Op, Resource
 
 from . import filters
-from .reads import Reader
+from .reads import Prepared, Reader
 from .scopes import Scopes
 
 S = TypeVar("S", bound=Select[Any])
@@ -33,6 +33,9 @@ class Page(msgspec.Struct, kw_only=True):
     next_cursor: str | None
 
 
+_PLANS = 1_000
+
+
 class RowChanged(Event, frozen=True, tag="row.changed"):
     """A row of a Resource was created, updated or deleted."""
 
@@ -44,19 +47,9 @@ class RowChanged(Event, frozen=True, tag="row.changed"):
 
 async def list_(reader: Reader, actor: Actor, res: Resource[Any], query: filters.Query) -> Page:
     """One page; at most two statements, sent together."""
-    window = filters.parse(res, query)
-    places = res.model.__mapper__.columns
-    stmt = _scoped(reader.scopes, actor, res, _selected(res)).where(*window.where)
-    order = places[window.sort].desc() if window.descending else places[window.sort].asc()
-    stmt = stmt.order_by(order.nulls_last(), places["id"]).limit(window.limit + 1)
-    if window.after:
-        (rows,) = await reader.fetch(actor.tenant, stmt.where(filters.behind(res, window)))
-        total = None
-    else:
-        page = stmt.offset(((window.page or 1) - 1) * window.limit)
-        counted = select(func.count()).select_from(res.model.__table__)
-        counted = _scoped(reader.scopes, actor, res, counted).where(*window.where)
-        rows, [(total,)] = await reader.fetch(actor.tenant, page, counted)
+    window, prepared = _plan(reader, actor, res, query)
+    rows, *counts = await reader.run(actor.tenant, prepared)
+    total = counts[0][0][0] if counts else None
     items = [res.read(*row) for row in rows[: window.limit]]
     last: Any = items[-1] if len(rows) > window.limit else None
     return Page(
@@ -67,6 +60,39 @@ async def list_(reader: Reader, actor: Actor, res: Resource[Any], query: filters
         pages=None if total is None else -(-total // window.limit),
         next_cursor=filters.cursor(getattr(last, window.sort), last.id) if last else None,
     )
+
+
+def _plan(
+    reader: Reader, actor: Actor, res: Resource[Any], query: filters.Query
+) -> tuple[filters.Window, Prepared]:
+    """A list as it is asked of the database; kept, since consoles ask for the same lists."""
+    key = (res, actor.tenant, tuple(query))
+    kept = None if reader.scopes(actor, res.model) else reader.kept
+    if kept is not None and key in kept:
+        found: tuple[filters.Window, Prepared] = kept[key]
+        return found
+    window = filters.parse(res, query)
+    plan = window, reader.prepare(*_statements(reader, actor, res, window))
+    if kept is not None:
+        if len(kept) >= _PLANS:
+            kept.clear()
+        kept[key] = plan
+    return plan
+
+
+def _statements(
+    reader: Reader, actor: Actor, res: Resource[Any], window: filters.Window
+) -> list[Select[Any]]:
+    """The rows of a page, and how many there are unless a cursor leads to it."""
+    places = res.model.__mapper__.columns
+    stmt = _scoped(reader.scopes, actor, res, _selected(res)).where(*window.where)
+    order = places[window.sort].desc() if window.descending else places[window.sort].asc()
+    stmt = stmt.order_by(order.nulls_last(), places["id"]).limit(window.limit + 1)
+    if window.after:
+        return [stmt.where(filters.behind(res, window))]
+    counted = select(func.count()).select_from(res.model.__table__)
+    counted = _scoped(reader.scopes, actor, res, counted).where(*window.where)
+    return [stmt.offset(((window.page or 1) - 1) * window.limit), counted]
 
 
 def everything(

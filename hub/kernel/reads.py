@@ -72,8 +72,14 @@ def _result(type_: TypeEngine[Any], dialect: Any) -> Any:
     return type_.dialect_impl(dialect).result_processor(dialect, None)
 
 
+Prepared = list[tuple[Compiled, dict[str, Any]]]
+
+
 class Reader:
-    """Runs SELECTs on connections of its own, few enough that PostgreSQL does not thrash."""
+    """Runs SELECTs on connections of its own, few enough that PostgreSQL does not thrash.
+
+    kept: what lists that are asked again and again were prepared as; its users bound it.
+    """
 
     def __init__(self, dsn: str, *, size: int, timeout: float = 30.0) -> None:
         self._dsn, self._timeout = dsn, timeout
@@ -82,13 +88,21 @@ class Reader:
         self._turn = asyncio.Semaphore(size)
         self._dialect: Any = psycopg_dialect.dialect()  # type: ignore[no-untyped-call]
         self._shapes: dict[Any, Compiled] = {}
+        self.kept: dict[Any, Any] = {}
 
     async def fetch(self, tenant: UUID, *statements: Select[Any]) -> list[list[Row]]:
-        """The rows of each statement, as one tenant sees them.
+        """The rows of each statement, as one tenant sees them; see `run`."""
+        return await self.run(tenant, self.prepare(*statements))
+
+    def prepare(self, *statements: Select[Any]) -> Prepared:
+        """What `run` sends; whoever asks the same again may keep it."""
+        return [self._compile(statement) for statement in statements]
+
+    async def run(self, tenant: UUID, prepared: Prepared) -> list[list[Row]]:
+        """The rows of each prepared statement, as one tenant sees them.
 
         Invalid for a value that PostgreSQL cannot hold; psycopg.OperationalError when it is away.
         """
-        prepared = [self._compile(statement) for statement in statements]
         async with self._connection() as connection:
             try:
                 async with connection.pipeline():

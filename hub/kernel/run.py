@@ -53,6 +53,7 @@ def make_hub(
             known = profiles or shipped_profiles(settings)
             plans = decode(settings.channels, plugins, known, settings.origin)
             hub.provide(service.PLANS, plans)
+            hub.provide(service.PROFILES, known)
     except Faults as e:
         raise Faults([*lines, *e.lines]) from None
     if lines:

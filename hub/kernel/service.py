@@ -1,6 +1,7 @@
 """The gateway as a plugin of its own role: it needs the buffer, and others need it."""
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -11,15 +12,18 @@ from hub.contract.plugin import Plugin, Role, hookimpl
 from hub.contract.services import SITE
 from hub.kernel.alarms import ALARMS
 from hub.kernel.app import JOURNAL, Hub, Key
-from hub.kernel.channels import Plan
+from hub.kernel.channels import Plan, Profiles
 from hub.kernel.commands import COMMANDS
 from hub.kernel.gateway import GATEWAY, Gateway
 from hub.kernel.gateway_metrics import GatewayCollector
+from hub.kernel.log import TAIL, Tail
 from hub.kernel.metrics import METRICS
 from hub.kernel.operator import OPERATOR
 from hub.kernel.points import POINTS
+from hub.kernel.probe import PROBE, Prober
 from hub.kernel.site import GatewaySite
 
+PROFILES = Key[Profiles]("firmware profiles")
 PLANS = Key[Sequence[Plan]]("channel plans")
 
 
@@ -30,7 +34,19 @@ def hub_plugin() -> Plugin:
 
 @hookimpl
 def hub_services(hub: Hub) -> list[AbstractAsyncContextManager[Any]]:
-    return [_running(hub)]
+    return [_remembered(hub), _running(hub)]
+
+
+@contextlib.asynccontextmanager
+async def _remembered(hub: Hub) -> AsyncIterator[Tail]:
+    """Keep the last log entries for the gateway's own page."""
+    tail, root = Tail(), logging.getLogger()
+    root.addHandler(tail)
+    hub.provide(TAIL, tail)
+    try:
+        yield tail
+    finally:
+        root.removeHandler(tail)
 
 
 @contextlib.asynccontextmanager
@@ -44,6 +60,7 @@ async def _running(hub: Hub) -> AsyncIterator[Gateway]:
     hub.provide(GATEWAY, gateway)
     hub.provide(POINTS, gateway.points)
     hub.provide(COMMANDS, gateway.commands)
+    hub.provide(PROBE, Prober(hub.plugins, hub.get(PROFILES), gateway.clock))
     hub.get(METRICS).register(GatewayCollector(gateway))
     async with gateway.running():
         hub.provide(ALARMS, gateway.alarms)

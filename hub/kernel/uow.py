@@ -185,6 +185,7 @@ def _audit_line(
         "row": row,
         "change": change(data),
         "request_id": caller.request_id,
+        "correlation_id": caller.correlation_id,
         "ip": caller.ip,
     }
 

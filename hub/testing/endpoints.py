@@ -46,7 +46,8 @@ def calls(plugins: Iterable[Plugin]) -> Iterator[Call]:
             if endpoint.public:
                 continue
             sign = endpoint.signature
-            template = path = f"/api/v1/{endpoint.module or plugin.name}/{endpoint.path}"
+            base = f"/api/v1/{endpoint.module or plugin.name}"
+            template = path = f"{base}/{endpoint.path}".rstrip("/")
             for name in sign.places:
                 path = path.replace(f"{{{name}}}", str(NOBODYS))
             query = {k: str(v) for k, v in sample(sign.params).items()} if sign.params else None

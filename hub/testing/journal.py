@@ -1,12 +1,13 @@
 """A journal in memory: what a gateway or driver under test has kept."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 from hub.contract.journal import JournalStatus, Place, Record, Stream
 from hub.contract.readings import ReadingBatch
+from hub.kernel.points import pick
 
 R = TypeVar("R", bound=Record)
 
@@ -38,6 +39,10 @@ class MemoryJournal:
             if len(rows):
                 return Place(stream=stream, seq=seq, row=int(rows[0]), acknowledged=False)
         return None
+
+    async def history(self, since: int, until: int) -> AsyncIterator[ReadingBatch]:
+        for _, batch in list(self.batches):
+            yield pick(batch, (batch.time >= since) & (batch.time < until))
 
     def status(self) -> JournalStatus:
         return JournalStatus(

@@ -40,6 +40,10 @@ MODULES = (
     "drivers.sts",
     "plugins.events",
     "plugins.jobs",
+    "plugins.realtime",
+    "plugins.notifications",
+    "plugins.monitoring",
+    "plugins.admin",
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as mi
 
-_TEXTS = ("A", "AAAAAAAA", "a@b.example", "ar", "USD", "+967777000111", "a1")
+_TEXTS = ("A", "AAAAAAAA", "a@b.example", "ar", "USD", "+967777000111", "a1", "1")
 
 
 def sample(type_: Any, **given: Any) -> Any:
@@ -29,7 +29,7 @@ def _of(kind: mi.Type) -> Any:
         case mi.IntType() | mi.FloatType():
             made = kind.ge if kind.ge is not None else (kind.gt or 0) + 1
         case mi.ListType() | mi.SetType() | mi.VarTupleType():
-            made = []
+            made = [_of(kind.item_type)] * (kind.min_length or 0)
         case mi.UnionType():
             made = _of(next(t for t in kind.types if not isinstance(t, mi.NoneType)))
         case mi.LiteralType():

@@ -11,14 +11,17 @@ from msgspec import Meta
 from hub import HTTP, SIGNALS, UNIT, Plugin, hookimpl
 
 from .cleaning import DAILY, clean
+from .expressions import compile_
 from .fanout import spread
 from .happenings import EVENTS
 from .live import watch
 from .log import TYPES, dead_letters, known, log, processing, types
+from .publishing import publish
 from .sender import Sender
+from .subscriptions import subscriptions
 from .webhooks import attempts, deliveries, endpoints
 
-__all__ = ["EVENTS"]
+__all__ = ["EVENTS", "compile_"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,14 +37,15 @@ def hub_plugin() -> Plugin:
         name="events",
         title="Events and webhooks",
         urls=("webhooks",),
-        resources=(log, processing, dead_letters, endpoints, deliveries, attempts),
-        actions=(types,),
+        resources=(log, processing, dead_letters, subscriptions, endpoints, deliveries, attempts),
+        actions=(types, publish),
         rooms=(watch,),
         subscribers=(spread,),
         events=EVENTS,
         jobs=(clean,),
         schedules=(DAILY,),
         settings=Settings,
+        locale=Path(__file__).parent / "locale",
         migrations=Path(__file__).parent / "migrations",
     )
 

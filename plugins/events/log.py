@@ -15,7 +15,10 @@ log = Resource(
     model=LoggedEvent,
     title="Events",
     ops=Op.READ,
-    filters=("type", "actor", "status", "request_id", "created_at"),
+    filters=(
+        *("type", "actor", "status", "created_at"),
+        *("request_id", "correlation_id", "causation_id"),
+    ),
     sort=("created_at", "type"),
     search=("type",),
 )

@@ -5,14 +5,19 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta
-from sqlalchemy import Index, LargeBinary, String, Text, text
+from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub import Entity, Id, Instant, Json, Label, Name, Prose, Small, Strings, col, ref
+from hub import Code, Entity, Id, Instant, Json, Label, Name, Prose, Small, Strings, col, ref
 
 Url = Annotated[str, mapped_column(String(500)), Meta(min_length=8, max_length=500)]
 Seconds = Annotated[int, mapped_column(), Meta(ge=1, le=30)]
+Pattern = Annotated[
+    str,
+    mapped_column(String(100)),
+    Meta(pattern=r"^(\*|[a-z0-9_]+)(\.(\*|[a-z0-9_]+))*$", max_length=100),
+]
 Filter = Annotated[dict[str, Any], mapped_column(JSONB(none_as_null=True))]
 
 
@@ -87,6 +92,27 @@ class Attempt(Entity):
     error: Mapped[Prose | None]
 
 
+class Target(enum.StrEnum):
+    WEBHOOK = "webhook"
+    QUEUE = "queue"
+    FUNCTION = "function"
+
+
+class Subscription(Entity):
+    """Which events of the company go where, beside what plugins subscribe to themselves."""
+
+    __tablename__ = "events_subscription"
+    __table_args__ = (UniqueConstraint("tenant", "subscriber_name", "event_type"),)
+    subscriber_name: Mapped[Code]
+    event_type: Mapped[Pattern]
+    handler_type: Mapped[Target] = col(create_only=True)
+    handler_config: Mapped[Json]
+    filter_expression: Mapped[Filter | None]
+    is_active: Mapped[bool] = col(default=True)
+    priority: Mapped[Small] = col(default=0)
+    created_by: Mapped[Label | None] = col(read_only=True)
+
+
 VIEW = {"info": {"view": True}}
 
 
@@ -100,6 +126,8 @@ class LoggedEvent(Entity):
     request_id: Mapped[str] = col(type_=String(100))
     data: Mapped[Json]
     status: Mapped[str] = col(type_=String(20))
+    correlation_id: Mapped[str] = col(type_=String(100))
+    causation_id: Mapped[UUID | None]
 
 
 class Processing(Entity):

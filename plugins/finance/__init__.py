@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from hub import Plugin, hookimpl
+from hub import LEDGER, Plugin, hookimpl
 
 from .accounts import accounts, currencies, rates
 from .books import open_books, open_year
@@ -25,6 +25,8 @@ from .journal import (
 )
 from .models import Account, JournalEntry, Period
 from .periods import open_fiscal_year, periods
+from .posting import Books
+from .posting import rules as posting_rules
 from .proof import SUBLEDGERS, SubLedgers
 from .reconciliation import baskets, items, make_basket, run_match, sessions
 from .reports import read_report
@@ -65,7 +67,17 @@ def hub_plugin() -> Plugin:
     return Plugin(
         name="finance",
         requires=("identity",),
-        resources=(accounts, currencies, rates, journal, periods, sessions, baskets, items),
+        resources=(
+            accounts,
+            currencies,
+            rates,
+            journal,
+            periods,
+            posting_rules,
+            sessions,
+            baskets,
+            items,
+        ),
         actions=(
             setup,
             read_entry,
@@ -82,7 +94,8 @@ def hub_plugin() -> Plugin:
             settlements,
         ),
         events=EVENTS,
-        providers={SUBLEDGERS: SubLedgers()},
+        providers={LEDGER: Books(), SUBLEDGERS: SubLedgers()},
+        locale=Path(__file__).parent / "locale",
         migrations=Path(__file__).parent / "migrations",
     )
 

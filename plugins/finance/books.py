@@ -11,6 +11,7 @@ from hub.contract.units import digits as iso_digits
 
 from .chart import CHART, parent
 from .models import Account, CompanyCurrency, Period, PeriodStatus, Series
+from .posting import seed_rules
 
 
 async def open_books(ctx: Ctx, *, currency: str, year: int, digits: int | None = None) -> None:
@@ -29,6 +30,7 @@ async def open_books(ctx: Ctx, *, currency: str, year: int, digits: int | None =
         )
     if await ctx.db.scalar(select(Account.id).limit(1)) is None:
         await _seed_chart(ctx, currency)
+    await seed_rules(ctx)
     if await ctx.db.scalar(select(Period.id).where(Period.fiscal_year == year).limit(1)) is None:
         await open_year(ctx, dt.date(year, 1, 1))
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from hub import UNIT, Authenticator, Plugin, hookimpl
+from hub import UNIT, VAULT, Authenticator, Plugin, hookimpl
 
 from . import (
+    catalogue,
     granting,
     keys,
     oidc,
@@ -22,16 +23,35 @@ from . import (
     sessions,
     signin,
     tenancy,
+    tenant_settings,
 )
 from .accounts import ACCOUNTS, Accounts, Policy
 from .bootstrap import Bootstrap, bootstrap
 from .events import EVENTS
+from .managing import Deed, account, clean_sessions, end_session, manage, reset_token, set_role
 from .models import Tenant, User
 from .passwords import Passwords
+from .people import users_by_id, users_who_may, users_with_role
 from .settings import IdentitySettings
 from .tokens import Tokens, secret_file
 
-__all__ = ["ACCOUNTS", "Bootstrap", "Tenant", "User", "bootstrap"]
+__all__ = [
+    "ACCOUNTS",
+    "Bootstrap",
+    "Deed",
+    "Tenant",
+    "User",
+    "account",
+    "bootstrap",
+    "clean_sessions",
+    "end_session",
+    "manage",
+    "reset_token",
+    "set_role",
+    "users_by_id",
+    "users_who_may",
+    "users_with_role",
+]
 
 
 ACTIONS = (
@@ -66,6 +86,9 @@ ACTIONS = (
     granting.withdraw_permission,
     keys.create_api_key,
     tenancy.create_company,
+    tenant_settings.tenant_settings,
+    tenant_settings.change_tenant_settings,
+    catalogue.catalogue,
 )
 
 
@@ -98,6 +121,7 @@ async def _accounts(hub: Any) -> AsyncIterator[None]:
     life = dt.timedelta(minutes=auth.access_minutes)
     accounts = Accounts(
         hub.get(UNIT),
+        hub.get(VAULT),
         Tokens(secret, auth.jwt_secret_key_previous.encode(), life),
         Passwords(),
         Policy(
@@ -107,9 +131,9 @@ async def _accounts(hub: Any) -> AsyncIterator[None]:
             session=dt.timedelta(seconds=auth.session_timeout),
         ),
         msgspec.convert(hub.settings.plugin.get("identity", {}), IdentitySettings),
-        auth.encryption_key.encode(),
     )
     hub.provide(ACCOUNTS, accounts)
+    hub.provide(catalogue.PERMISSIONS, catalogue.collect(hub.plugins.values()))
     hub.provide(oidc.OIDC, oidc.Oidc())
     shown = keys.Keys(hub.get(UNIT))
     hub.provide(keys.KEYS, shown)

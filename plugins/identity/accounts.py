@@ -1,15 +1,23 @@
 """Who someone is and what he may do: from a token to an Actor."""
 
 import datetime as dt
-import hashlib
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import or_, select
 
-from hub import Actor, Credentials, Ctx, Forbidden, Key, NotFound, Unauthenticated, UnitOfWork
+from hub import (
+    Actor,
+    ConfigError,
+    Credentials,
+    Ctx,
+    Forbidden,
+    Key,
+    NotFound,
+    Unauthenticated,
+    UnitOfWork,
+    Vault,
+)
 
 from .models import Grant, Role, Session, Tenant, TenantStatus, User, UserRole
 from .passwords import Passwords
@@ -18,6 +26,7 @@ from .tokens import Claims, Tokens
 
 _FRESH = dt.timedelta(seconds=30)
 _MOST = 20_000
+PLACE = "identity.account"
 
 
 class AccountInactive(Forbidden):
@@ -32,8 +41,11 @@ class TenantSuspended(Forbidden):
     code = "tenant_suspended"
 
 
-async def permissions(ctx: Ctx, user: User) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Codes of the roles of a user, and all patterns of his, those granted to himself too."""
+Bound = tuple[tuple[str, UUID], ...]
+
+
+async def permissions(ctx: Ctx, user: User) -> tuple[tuple[str, ...], frozenset[str], Bound]:
+    """Codes of the roles of a user, all patterns of his, and those that count for one row only."""
     found = await ctx.db.execute(
         select(Role.code, Role.permissions)
         .join(UserRole, (UserRole.tenant == Role.tenant) & (UserRole.role_id == Role.id))
@@ -42,18 +54,21 @@ async def permissions(ctx: Ctx, user: User) -> tuple[tuple[str, ...], frozenset[
     )
     rows = found.all()
     granted = await ctx.db.scalars(
-        select(Grant.pattern).where(
+        select(Grant).where(
             Grant.tenant == user.tenant,
             Grant.user_id == user.id,
             or_(Grant.expires_at.is_(None), Grant.expires_at > ctx.clock()),
         )
     )
-    patterns = {p for _, some in rows for p in some} | set(granted)
-    return tuple(code for code, _ in rows), frozenset(patterns)
+    own = granted.all()
+    patterns = {p for _, some in rows for p in some}
+    patterns |= {g.pattern for g in own if g.resource_id is None}
+    bound = tuple((g.pattern, g.resource_id) for g in own if g.resource_id is not None)
+    return tuple(code for code, _ in rows), frozenset(patterns), bound
 
 
 async def actor_of(ctx: Ctx, user: User, session: UUID) -> Actor:
-    roles, patterns = await permissions(ctx, user)
+    roles, patterns, bound = await permissions(ctx, user)
     return Actor(
         id=str(user.id),
         tenant=user.tenant,
@@ -61,6 +76,7 @@ async def actor_of(ctx: Ctx, user: User, session: UUID) -> Actor:
         session=session,
         roles=roles,
         permissions=patterns,
+        bound=bound,
     )
 
 
@@ -97,15 +113,13 @@ class Accounts:
     """Turns tokens into actors; what it read of the database is trusted for half a minute."""
 
     unit: UnitOfWork
+    vault: Vault
     tokens: Tokens
     passwords: Passwords
     policy: Policy = field(default_factory=Policy)
     settings: IdentitySettings = field(default_factory=IdentitySettings)
-    encryption_key: bytes = b""
 
     def __post_init__(self) -> None:
-        key = self.encryption_key or self.tokens.derived(b"seal")
-        self._box = Fernet(urlsafe_b64encode(hashlib.sha256(key).digest()))
         self._known: dict[UUID, tuple[Actor, dt.datetime]] = {}
         self._read: dict[str, tuple[Claims, dt.datetime]] = {}
 
@@ -149,15 +163,18 @@ class Accounts:
             return await actor_of(ctx, row.User, session_id)
 
     def seal(self, text: str) -> str:
-        """A secret that has to be stored and read again, encrypted (Fernet)."""
-        return self._box.encrypt(text.encode()).decode()
+        """A secret that has to be stored and read again, and when it was sealed."""
+        return self.vault.seal(f"{int(dt.datetime.now(dt.UTC).timestamp())} {text}", PLACE)
 
     def unseal(self, sealed: str, *, life: int | None = None) -> str:
         """What was sealed, at most `life` seconds ago; ValueError when it is not ours."""
         try:
-            return self._box.decrypt(sealed.encode(), ttl=life).decode()
-        except InvalidToken:
-            raise ValueError("not sealed by us, or too long ago") from None
+            at, _, text = self.vault.unseal(sealed, PLACE).partition(" ")
+        except ConfigError:
+            raise ValueError("not sealed by us") from None
+        if life is not None and int(dt.datetime.now(dt.UTC).timestamp()) - int(at) > life:
+            raise ValueError("sealed too long ago")
+        return text
 
     async def enter(self, actor: Actor, tenant: str) -> Actor:
         """A superadmin as he works in another company."""

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import or_, select
 
-from hub import Ctx, Forbidden, NotFound, action, grants, query, uuid7
+from hub import Ctx, Forbidden, Invalid, NotFound, action, grants, query, uuid7
 
 from .accounts import ACCOUNTS
 from .events import UserRoleChanged
@@ -16,9 +16,10 @@ from .models import Grant, Role, User, UserRole
 
 
 class NewGrant(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """permission: a code or a pattern."""
+    """permission: a code or a pattern. resource_id: the one row that it counts for."""
 
     permission: Annotated[str, Meta(min_length=1, max_length=200)]
+    resource_id: UUID | None = None
     expires_at: Annotated[dt.datetime, Meta(tz=True)] | None = None
 
 
@@ -28,6 +29,7 @@ class Held(msgspec.Struct, kw_only=True):
     permission: str
     origin: str
     grant_id: UUID | None = None
+    resource_id: UUID | None = None
     expires_at: dt.datetime | None = None
 
 
@@ -62,10 +64,7 @@ async def held_permissions(ctx: Ctx, id: UUID) -> AllHeld:  # noqa: A002  -- the
     held = [Held(permission=p, origin=code) for code, patterns in found for p in patterns]
     live = or_(Grant.expires_at.is_(None), Grant.expires_at > ctx.clock())
     granted = await ctx.db.scalars(select(Grant).where(Grant.user_id == user.id, live))
-    held += [
-        Held(permission=g.pattern, origin="grant", grant_id=g.id, expires_at=g.expires_at)
-        for g in granted
-    ]
+    held += [_held(g) for g in granted]
     return AllHeld(held)
 
 
@@ -76,16 +75,29 @@ async def grant_permission(ctx: Ctx, id: UUID, body: NewGrant) -> Held:  # noqa:
     if ctx.actor.id == str(user.id):
         raise Forbidden("nobody changes his own permissions")
     check_grant(ctx, [body.permission])
+    if body.resource_id is not None and body.permission.startswith("!"):
+        raise Invalid("what is taken away is taken away for all rows", field="resource_id")
     row = Grant(
         id=uuid7(),
         user_id=user.id,
         pattern=body.permission,
+        resource_id=body.resource_id,
         granted_by=ctx.actor.id,
         expires_at=body.expires_at,
     )
     ctx.db.add(row)
     _changed(ctx, user)
-    return Held(permission=row.pattern, origin="grant", grant_id=row.id, expires_at=row.expires_at)
+    return _held(row)
+
+
+def _held(row: Grant) -> Held:
+    return Held(
+        permission=row.pattern,
+        origin="grant",
+        grant_id=row.id,
+        resource_id=row.resource_id,
+        expires_at=row.expires_at,
+    )
 
 
 @action(

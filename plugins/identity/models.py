@@ -2,6 +2,7 @@
 
 import enum
 from typing import Annotated
+from uuid import UUID
 
 from msgspec import Meta
 from sqlalchemy import Index, Integer, UniqueConstraint, func
@@ -50,6 +51,15 @@ class Tenant(Entity):
     default_locale: Mapped[Locale] = col(default="ar")
     timezone: Mapped[Zone] = col(default="UTC")
     currency: Mapped[Currency] = col(default="USD")
+
+
+class TenantSetting(Entity):
+    """One free setting of a company: {value}, or {sealed} for a secret."""
+
+    __tablename__ = "identity_tenant_setting"
+    __table_args__ = (UniqueConstraint("tenant", "key"),)
+    key: Mapped[Label]
+    value: Mapped[Json] = col(secret=True)
 
 
 class UserType(enum.StrEnum):
@@ -196,11 +206,12 @@ class Identity(Entity):
 
 
 class Grant(Entity):
-    """One permission pattern given to one user beside his roles."""
+    """One permission pattern given to one user beside his roles; for one row where it names it."""
 
     __tablename__ = "identity_grant"
     user_id: Mapped[Id] = ref("identity_user", cascade=True)
     pattern: Mapped[Name]
+    resource_id: Mapped[UUID | None]
     granted_by: Mapped[Label]
     expires_at: Mapped[Instant | None]
 

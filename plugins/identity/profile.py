@@ -99,11 +99,11 @@ async def leave(ctx: Ctx, body: Leave) -> None:
     user = await myself(ctx)
     if not await ctx.get(ACCOUNTS).passwords.verify(user.password_hash, body.password):
         raise InvalidCredentials("the password is wrong")
-    await _refuse_last(ctx, user)
+    await refuse_last(ctx, user)
     await forget_person(ctx, user, "account_deleted")
 
 
-async def _refuse_last(ctx: Ctx, user: User) -> None:
+async def refuse_last(ctx: Ctx, user: User) -> None:
     """A company keeps somebody who can administer it."""
     stmt = (
         select(User.id)

@@ -100,7 +100,7 @@ async def forget_person(ctx: Ctx, row: User, reason: str) -> None:
 
 async def check_power(ctx: Ctx, row: User) -> None:
     """Nobody disposes of an account that may do more than his own."""
-    _, patterns = await permissions(ctx, row)
+    _, patterns, _ = await permissions(ctx, row)
     check_grant(ctx, sorted(patterns))
 
 

@@ -73,7 +73,7 @@ class Validity(msgspec.Struct, kw_only=True):
     expires_at: int
 
 
-@action("login", module="auth", public=True, rate="auth_try")
+@action("login", module="auth", public=True)
 async def login(ctx: Ctx, body: Login) -> Reply[SignedIn] | None:
     """Sign in."""
     name = (body.identifier or body.email or body.username).strip().lower()

@@ -75,6 +75,11 @@ class Task(Entity):
     dedupe_key: Mapped[str | None] = col(read_only=True, type_=String(200))
     cancel_asked: Mapped[bool] = col(read_only=True, default=False)
     schedule_id: Mapped[UUID | None] = col(read_only=True)
+    correlation_id: Mapped[str] = col(
+        read_only=True, type_=String(100), default="", server_default=""
+    )
+    causation_id: Mapped[UUID | None] = col(read_only=True)
+    chain_depth: Mapped[Small] = col(hidden=True, default=0, server_default="0")
     ticket: Mapped[int | None] = col(hidden=True, type_=BigInteger)
 
 

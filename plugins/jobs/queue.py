@@ -127,6 +127,9 @@ def _row(ctx: Ctx, kind: Job, at: dt.datetime | None) -> dict[str, Any]:
         "scheduled_at": at,
         "status": State.SCHEDULED if at and at > now else State.PENDING,
         "started_by": ctx.actor.id,
+        "correlation_id": ctx.caller.correlation_id,
+        "causation_id": ctx.caller.causation_id,
+        "chain_depth": ctx.caller.depth,
     }
 
 

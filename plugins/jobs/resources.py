@@ -22,7 +22,10 @@ jobs = Resource(
     model=Task,
     title="Jobs",
     ops=Op.READ | Op.CREATE,
-    filters=("job_type", "status", "queue", "started_by", "created_at", "schedule_id"),
+    filters=(
+        *("job_type", "status", "queue", "started_by"),
+        *("created_at", "schedule_id", "correlation_id"),
+    ),
     sort=("created_at", "scheduled_at", "finished_at"),
     search=("job_type",),
 )

@@ -18,6 +18,7 @@ from sqlalchemy import update
 from hub import (
     SIGNALS,
     Actor,
+    Caller,
     Cancelled,
     Ctx,
     Invalid,
@@ -29,6 +30,7 @@ from hub import (
 )
 
 from .happenings import JobFailed, JobSucceeded
+from .live import tell
 from .models import WAITING, State, Task
 from .queue import RUN, TOPIC, TaskQueue, sweep
 from .rules import pause
@@ -49,13 +51,13 @@ class OneRun:
 
     def __init__(self, unit: UnitOfWork, task: Task) -> None:
         self.id, self.tenant, self.number = task.id, task.tenant, task.retry_count + 1
-        self._unit = unit
+        self._unit, self._caller = unit, _chain(task)
         self._actor = Actor(id=f"job:{task.job_type}", tenant=task.tenant, kind="system")
         self._said = 0.0
         self.stop = False
 
     def unit(self) -> AbstractAsyncContextManager[Ctx]:
-        return self._unit(self._actor)
+        return self._unit(self._actor, self._caller)
 
     async def progress(self, percent: int, message: str = "") -> None:
         if self.stop:
@@ -69,14 +71,16 @@ class OneRun:
     async def note(self, **values: Any) -> None:
         """Write to the job's row; whether somebody asked it to stop."""
         async with self.unit() as ctx:
-            asked = await ctx.db.scalar(
+            task = await ctx.db.scalar(
                 update(Task)
                 .where(Task.tenant == self.tenant, Task.id == self.id)
                 .values(updated_at=ctx.clock(), **values)
-                .returning(Task.cancel_asked),
+                .returning(Task),
                 execution_options=_UNAUDITED,
             )
-        self.stop = self.stop or bool(asked)
+            if task is not None and values:
+                await tell(ctx, task)
+        self.stop = self.stop or (task is not None and task.cancel_asked)
 
 
 class Workers:
@@ -210,6 +214,7 @@ class Workers:
             if task is None or task.ticket != ticket or task.status not in WAITING:
                 return None
             task.status, task.started_at = State.RUNNING, ctx.clock()
+            await tell(ctx, task)
             return task
 
     async def _work(self, kind: Job | None, run: OneRun, parameters: Mapping[str, Any]) -> Any:
@@ -238,7 +243,9 @@ class Workers:
             now: Task | None = await ctx.db.get(Task, (task.tenant, task.id), with_for_update=True)
             if now is None or now.status is not State.RUNNING:
                 return
+            ctx.called_by(_chain(now))
             how(ctx, now)
+            await tell(ctx, now)
             await ctx.get(SIGNALS).tell(ctx, TOPIC)
 
 
@@ -251,6 +258,15 @@ async def _watch(run: OneRun, work: "asyncio.Future[Any]") -> None:
         if run.stop:
             work.cancel()
             return
+
+
+def _chain(task: Task) -> Caller:
+    """What a job does follows from what asked for it."""
+    return Caller(
+        correlation_id=task.correlation_id,
+        causation_id=task.causation_id,
+        depth=task.chain_depth,
+    )
 
 
 def _ended(ctx: Ctx, task: Task, state: State) -> None:

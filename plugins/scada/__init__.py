@@ -15,11 +15,13 @@ from .device_views import device_readings, device_status
 from .directory import Directory
 from .events import EVENTS
 from .gateways import gateway_moved
+from .iot import push_alert, push_readings, push_status
 from .maintenance import device_maintenance, station_maintenance
 from .meters import Meters
 from .models import DataPoint, Device, Station, StationLink
 from .outside import Outside
-from .readings import aggregate, history, live, watch
+from .protocols import protocols
+from .readings import aggregate, history, live, prove, watch
 from .readings_export import export_readings
 from .station_views import energy_report, stations
 from .upkeep import upkeep
@@ -37,7 +39,15 @@ __all__ = [
 devices = Resource(
     name="devices",
     model=Device,
-    filters=("code", "station_id", "gateway_id", "device_type", "status", "is_active"),
+    filters=(
+        "code",
+        "station_id",
+        "station_role",
+        "gateway_id",
+        "device_type",
+        "status",
+        "is_active",
+    ),
     sort=("code", "name", "created_at", "status_at"),
     search=("code", "name", "serial_no", "model"),
 )
@@ -66,12 +76,25 @@ def hub_plugin() -> Plugin:
     return Plugin(
         name="scada",
         requires=("identity",),
-        resources=(stations, links, devices, points, alarms, controls, commands),
-        actions=(live, history, aggregate, export_readings, energy_report, device_command),
+        urls=("iot",),
+        resources=(stations, links, protocols, devices, points, alarms, controls, commands),
+        actions=(
+            live,
+            history,
+            aggregate,
+            prove,
+            export_readings,
+            energy_report,
+            device_command,
+            push_readings,
+            push_status,
+            push_alert,
+        ),
         rooms=(watch, follow_alarms, follow_commands),
         events=EVENTS,
         subscribers=(gateway_moved,),
         permissions={
+            "iot.readings.write": "Push readings, states and alerts of devices",
             "scada.readings.read": "See measured values",
             "scada.alarms.force_close": "Close alarms whose condition is still there",
         },

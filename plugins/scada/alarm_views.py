@@ -95,7 +95,7 @@ class Follow(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     station_id: UUID | None = None
 
 
-@room("alarms", permission="scada.alarms.read")
+@room("alarms", permission="scada.alarms.read", key="station_id", default=True)
 async def follow_alarms(ctx: Ctx, params: Follow) -> AsyncIterator[list[Any]]:
     """Follow alarms: each as it is after a change."""
     where = [AlarmRow.station_id == params.station_id] if params.station_id else []

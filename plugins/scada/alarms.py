@@ -201,7 +201,7 @@ async def journal(ctx: Ctx, row: AlarmRow) -> Journal:
     )
 
 
-@alarms.action("export", item=False, method="GET", verb="read")
+@alarms.action("export", item=False, method="GET", verb="read", media="text/csv")
 async def export(ctx: Ctx, params: ExportParams) -> Download:
     """Return the alarms of a period as CSV."""
     where = [AlarmRow.raised_at >= params.start]

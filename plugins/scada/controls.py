@@ -235,7 +235,7 @@ class Follow(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     device_id: UUID | None = None
 
 
-@room("commands", permission="scada.controls.read")
+@room("commands", permission="scada.controls.read", key="device_id")
 async def follow_commands(ctx: Ctx, params: Follow) -> AsyncIterator[list[Any]]:
     """Follow commands: each as it is after a change."""
     where = [CommandRow.device_id == params.device_id] if params.device_id else []

@@ -75,7 +75,7 @@ async def _raise(ctx: Ctx, tenant: UUID, gateway: UUID, since: dt.datetime, devi
     )  # fmt: skip
     ctx.db.add(row)
     await ctx.db.flush()
-    await _tell(ctx, row, None, alarm, AlarmStep.RAISED)
+    await tell(ctx, row, None, alarm, AlarmStep.RAISED)
 
 
 async def _return(ctx: Ctx, gateway: UUID) -> None:
@@ -87,17 +87,18 @@ async def _return(ctx: Ctx, gateway: UUID) -> None:
     after = structs.replace(after, version=before.version + 1)
     for name, value in columns(after).items():
         setattr(row, name, value)
-    await _tell(ctx, row, before, after, AlarmStep.CLEARED)
+    await tell(ctx, row, before, after, AlarmStep.CLEARED)
 
 
-async def _tell(
+async def tell(
     ctx: Ctx, row: AlarmRow, before: Alarm | None, after: Alarm, step: AlarmStep
 ) -> None:
+    """Write a step that the centre learned by itself into the journal, and tell of it."""
     at, by, note = entry(after, step, micros(ctx.clock()), "", "")
     ctx.db.add(
         AlarmEntry(
             tenant=row.tenant, alarm_id=row.id, at=instant(at), step=step, actor=by,
-            note=note or None, source=Source.CENTRE,
+            note=note or None, source=row.source,
         )
     )  # fmt: skip
     for event in events_of(row.id, before, after, step, {}):

@@ -108,6 +108,7 @@ class Device(Entity):
     station_role: Mapped[StationRole | None]
     gateway_id: Mapped[UUID | None] = col(read_only=True)
     source_name: Mapped[Name | None] = col(read_only=True)
+    protocol_id: Mapped[Id | None] = ref("scada_protocol")
     driver: Mapped[Label | None] = col(read_only=True)
     profile_code: Mapped[Label | None]
     manufacturer: Mapped[Label | None]

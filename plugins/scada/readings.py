@@ -12,13 +12,25 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import Select, select
 
-from hub import STORE, Aggregate, BadRequest, Ctx, NotFound, ReadingBatch, query, room
+from hub import (
+    STORE,
+    Aggregate,
+    BadRequest,
+    CompletenessState,
+    Ctx,
+    Hole,
+    NotFound,
+    ReadingBatch,
+    query,
+    room,
+)
 
 from .models import DataPoint, Device
 from .rules import quality_word
 
 MOST_POINTS = 1000
 MOST_LIVE = 20_000
+MOST_PROVED = 200
 Instant = Annotated[dt.datetime, Meta(tz=True)]
 Bucket = Literal["1m", "5m", "15m", "1h", "1d", "1mo"]
 
@@ -197,8 +209,55 @@ def _read_cursor(raw: str) -> tuple[dt.datetime, int] | None:
         raise BadRequest("this cursor is not one of ours", field="cursor") from None
 
 
-@room("readings", permission="scada.readings.read")
-async def watch(ctx: Ctx, params: Which) -> AsyncIterator[list[Reading]]:
+class PointCompleteness(msgspec.Struct, kw_only=True):
+    """proved_until: all that was acquired before is stored or named in `gaps`."""
+
+    point_id: UUID
+    state: CompletenessState
+    proved_until: dt.datetime | None
+    gaps: tuple[Hole, ...]
+
+
+class CompletenessReport(msgspec.Struct, kw_only=True):
+    """state: the worst of all points."""
+
+    start: dt.datetime
+    end: dt.datetime
+    state: CompletenessState
+    items: list[PointCompleteness]
+
+
+_WORST = (
+    CompletenessState.UNKNOWN, CompletenessState.GAPS, CompletenessState.PENDING,
+    CompletenessState.COMPLETE,
+)  # fmt: skip
+
+
+@query("readings/completeness", permission="scada.readings.read")
+async def prove(ctx: Ctx, params: Period) -> CompletenessReport:
+    """Prove that nothing of a period is missing, or name every hole with its cause."""
+    start, end = _period(ctx, params)
+    points = await authorised(ctx, params, MOST_PROVED)
+    found = await ctx.get(STORE).completeness(list(points), start, end)
+    items = [
+        PointCompleteness(
+            point_id=points[s], state=c.state, proved_until=c.proved_until, gaps=c.gaps
+        )
+        for s, c in found.items()
+    ]
+    states = {item.state for item in items} or {CompletenessState.UNKNOWN}
+    worst = next(state for state in _WORST if state in states)
+    return CompletenessReport(start=start, end=end, state=worst, items=items)
+
+
+class Watch(Which, kw_only=True, forbid_unknown_fields=True):
+    """min_interval_ms: so often at most; what comes meanwhile is joined, the newest per point."""
+
+    min_interval_ms: Annotated[int, Meta(ge=100, le=60_000)] = 200
+
+
+@room("readings", permission="scada.readings.read", key="station_id")
+async def watch(ctx: Ctx, params: Watch) -> AsyncIterator[list[Reading]]:
     """Follow points: first their last values, then each change, the newest per point."""
     points = await authorised(ctx, params, MOST_LIVE)
     store = ctx.get(STORE)

@@ -12,8 +12,9 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg_pool import AsyncConnectionPool
 
-from hub import Aggregate, Bucket, ReadingBatch
+from hub import Aggregate, Bucket, Completeness, ReadingBatch
 from hub.kernel.bulletin import CHANNEL, Bulletin
+from sync.completeness import completeness
 
 from . import aggregates, rollups
 from .columns import newest, pack, unpack
@@ -124,6 +125,13 @@ class Store(ABC):
             batch = unpack(bytes(data))
             texts = await self._texts(connection, batch)
         return ReadingBatch(batch.point, batch.time, batch.value, batch.quality, text=texts)
+
+    async def completeness(
+        self, series: Sequence[int], start: dt.datetime, end: dt.datetime
+    ) -> dict[int, Completeness]:
+        """Whether all that was acquired in [start, end) is stored, or which holes there are."""
+        async with self._pool.connection() as connection:
+            return {one: await completeness(connection, one, start, end) for one in series}
 
     async def _texts(self, connection: Connection, batch: ReadingBatch) -> dict[int, str]:
         worded = np.flatnonzero(np.isnan(batch.value))

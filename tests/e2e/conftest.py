@@ -45,6 +45,11 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
+def sign_out(page: Any) -> None:
+    page.get_by_test_id("shell-user").click()
+    page.get_by_test_id("shell-sign-out").click()
+
+
 @pytest.fixture
 def visit(browser: Any, site: Site) -> Iterator[Open]:
     """`page = visit("/scada", language="ar")`: a signed-in page; script errors fail the test."""
@@ -52,7 +57,10 @@ def visit(browser: Any, site: Site) -> Iterator[Open]:
 
     def open_(path: str, *, language: str = "en", theme: str = "light", width: int = 1280) -> Any:
         context = browser.new_context(
-            viewport={"width": width, "height": 800}, service_workers="block", base_url=site.address
+            viewport={"width": width, "height": 800},
+            service_workers="block",
+            base_url=site.address,
+            reduced_motion="reduce",  # axe must not measure colours of something half faded in
         )
         contexts.append(context)
         context.set_default_timeout(15_000)
@@ -66,7 +74,7 @@ def visit(browser: Any, site: Site) -> Iterator[Open]:
         page.get_by_test_id("login-username").fill(site.username)
         page.get_by_test_id("login-password").fill(site.password)
         page.get_by_test_id("login-submit").click()
-        page.get_by_test_id("shell-sign-out").wait_for()
+        page.get_by_test_id("shell-user").wait_for()
         return page
 
     yield open_

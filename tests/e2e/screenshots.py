@@ -13,7 +13,7 @@ from tests.e2e.site import Site, running
 
 FOLDER = Path(__file__).parents[2] / "console" / "screenshots"
 SIZE = {"width": 1280, "height": 800}
-HISTORY = 150.0  # s of readings before the trend is drawn
+HISTORY = 75.0  # s of readings before the trend is drawn
 SETTLE = 2_500  # ms
 
 
@@ -28,7 +28,7 @@ def _page(browser: Any, site: Site, language: str, theme: str) -> Any:
     page.get_by_test_id("login-username").fill(site.username)
     page.get_by_test_id("login-password").fill(site.password)
     page.get_by_test_id("login-submit").click()
-    page.get_by_test_id("shell-sign-out").wait_for()
+    page.get_by_test_id("shell-user").wait_for()
     return page
 
 
@@ -42,7 +42,7 @@ def _take(page: Any, path: str, name: str, click: str = "") -> None:
 
 
 def take(site: Site, executable: str) -> None:
-    """Six pages: both themes, both languages."""
+    """The main pages: both themes, both languages."""
     FOLDER.mkdir(exist_ok=True)
     station = f"/scada/stations/{site.station('SS1')}/live"
     heads = (f"SS1-F{n}-HEAD" for n in (1, 2, 3))
@@ -56,8 +56,9 @@ def take(site: Site, executable: str) -> None:
         _take(dark, station, "station-dark", "part-SS1-F2-HEAD")
         _take(arabic, station, "station-arabic", "part-SS1-F3-HEAD")
         _take(light, "/scada/devices", "devices")
-        _take(light, "/home", "overview")
         time.sleep(HISTORY)
+        _take(light, "/home", "overview")
+        _take(arabic, "/home", "overview-arabic")
         _take(dark, f"/scada/trends?points={points}", "trends-dark")
         browser.close()
 

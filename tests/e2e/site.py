@@ -60,7 +60,7 @@ def running(folder: Path) -> Iterator[Site]:
     """`busbar up --simulate` on ports of the system's choice; two stations with all devices."""
     busbar = Path(sys.executable).with_name("busbar")
     where = ["--data", folder / "data", "--port", "0", "--gateway-port", "0"]
-    where += ["-c", _watchful(folder)]
+    where += ["-c", watchful(folder)]
     log = folder / "up.log"
     with log.open("w") as out:
         process = subprocess.Popen(
@@ -82,7 +82,7 @@ def running(folder: Path) -> Iterator[Site]:
         process.wait(30)
 
 
-def _watchful(folder: Path) -> Path:
+def watchful(folder: Path) -> Path:
     """Settings with a breaker's profile that calls it an alarm when the breaker is open."""
     name = "generic/modbus_breaker.toml"
     own = folder / "profiles" / name

@@ -6,19 +6,24 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import sign_out
 from tests.e2e.site import Site
 
 expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = pytest.mark.xdist_group("e2e")  # one running system for all
 Open = Callable[..., Any]
 
-PAGES = ("/home", "/scada", "/scada/values", "/scada/map", "/scada/stations", "/identity/users")
+PAGES = (
+    *("/home", "/scada", "/scada/values", "/scada/map", "/scada/stations", "/scada/journal"),
+    *("/scada/statistics", "/scada/alarms", "/identity/users", "/gateways", "/jobs", "/keys"),
+    *("/webhooks", "/settings"),
+)
 
 
 def test_sign_in_refuses_then_leads_where_one_wanted_to_go(visit: Open, site: Site) -> None:
     page = visit("/scada/devices")
     expect(page.get_by_role("heading", level=1)).to_have_text("Devices")
-    page.get_by_test_id("shell-sign-out").click()
+    sign_out(page)
     page.get_by_test_id("login-username").fill(site.username)
     page.get_by_test_id("login-password").fill("not the password")
     page.get_by_test_id("login-submit").click()
@@ -113,15 +118,15 @@ def test_a_list_is_searched_filtered_sorted_and_kept_as_a_view(visit: Open) -> N
     expect(rows).to_have_count(7)
     page.get_by_role("button", name="Code").click()
     expect(rows.first).to_contain_text("SS2-F1-M6")
-    page.get_by_test_id("list-views").locator("summary").click()
+    page.get_by_test_id("list-views").click()
     page.get_by_test_id("list-view-name").fill("Meters of the harbour")
     page.get_by_test_id("list-view-save").click()
-    page.get_by_test_id("list-columns").locator("summary").click()
+    page.get_by_test_id("list-columns").click()
     page.get_by_label("Serial number").check()
     expect(page.get_by_role("columnheader", name="Serial number")).to_be_visible()
     page.goto("/scada/devices")
     expect(rows).to_have_count(50)
-    page.get_by_test_id("list-views").locator("summary").click()
+    page.get_by_test_id("list-views").click()
     page.get_by_role("button", name="Meters of the harbour", exact=True).click()
     expect(rows).to_have_count(7)
 
@@ -185,7 +190,7 @@ def test_axe_finds_no_fault(
         page.wait_for_timeout(300)
         if wrong := faults(page):
             found[path] = wrong
-    page.get_by_test_id("shell-sign-out").click()
+    sign_out(page)
     page.get_by_test_id("login-username").wait_for()
     page.wait_for_timeout(400)
     if wrong := faults(page):
@@ -205,7 +210,7 @@ def test_who_may_not_see_a_page_is_told_and_has_no_entry_for_it(visit: Open, sit
     site.call("PUT", f"/identity/users/{user['id']}/password", {"password": "Desk-2026!"})
     site.call("POST", f"/identity/users/{user['id']}/roles", {"roles": [role["id"]]})
     page = visit("/home")
-    page.get_by_test_id("shell-sign-out").click()
+    sign_out(page)
     page.get_by_test_id("login-username").fill("desk")
     page.get_by_test_id("login-password").fill("Desk-2026!")
     page.get_by_test_id("login-submit").click()

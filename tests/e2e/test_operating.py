@@ -74,7 +74,7 @@ def test_an_open_breaker_is_an_alarm_that_is_acknowledged(
         "data-state", "confirmed", timeout=SLOW
     )
     page.get_by_test_id("control-close").click()
-    page.get_by_role("link", name="Alarms").click()
+    page.locator("#shell-menu").get_by_role("link", name="Alarms", exact=True).click()
     row = page.get_by_test_id("alarms-table").locator("tbody tr").filter(has_text="SS2-F1-CB")
     expect(row).to_have_attribute("data-status", "active", timeout=SLOW)
     row.get_by_role("button").click()

@@ -106,7 +106,7 @@ export class Feed<T, W extends object> {
       this.attempt = 0
       this.on.state('live')
     } else if (message.event_type === this.room) {
-      this.on.items(message.data as T[])
+      this.on.items((Array.isArray(message.data) ? message.data : [message.data]) as T[])
     } else if (message.event_type === 'error') {
       this.on.refused((message.data as { message: string }).message)
     }

@@ -36,8 +36,14 @@ export function label(texts: Partial<Record<string, string>> | undefined, fallba
   return texts?.[language.value] ?? texts?.['en'] ?? fallback
 }
 
+const formats = new Map<string, Intl.NumberFormat>()
+
+/** Making a format costs far more than using it, and a page of live values uses thousands a second. */
 export function number(value: number, digits = 3): string {
-  return new Intl.NumberFormat(locale.value, { maximumFractionDigits: digits }).format(value)
+  const key = `${locale.value} ${digits}`
+  let format = formats.get(key)
+  if (!format) formats.set(key, (format = new Intl.NumberFormat(locale.value, { maximumFractionDigits: digits })))
+  return format.format(value)
 }
 
 export function instant(value: string | number | Date, seconds = false): string {
@@ -45,6 +51,11 @@ export function instant(value: string | number | Date, seconds = false): string 
     dateStyle: 'medium',
     timeStyle: seconds ? 'medium' : 'short',
   }).format(new Date(value))
+}
+
+/** `14:05:09`: the time of day. */
+export function clock(value: number): string {
+  return new Intl.DateTimeFormat(locale.value, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(value)
 }
 
 /** A tick of a time axis whose ticks are `step` seconds apart. */

@@ -1,13 +1,15 @@
 /** The alarms that somebody has to look at, as they are now: gravest first, then the newest. */
-import { computed, onScopeDispose, ref, shallowRef } from 'vue'
+import { computed, effectScope, onScopeDispose, ref, shallowRef, type EffectScope } from 'vue'
 
 import { get } from '../api/client'
 import { Feed, serverNow, type FeedState } from '../api/feed'
 import { learnReferences } from '../api/rows'
 import { resource, type Row } from '../state/catalogue'
+import { onForget } from '../state/session'
 import { words } from './problems'
 
 export const SEVERITIES = ['critical', 'error', 'warning', 'info']
+export const SHAPES: Record<string, string> = { critical: '◆', error: '▲', warning: '●', info: '○' }
 const MOST = 1000
 const TICK = 1000
 
@@ -38,7 +40,7 @@ export function merge(known: ReadonlyMap<string, Row>, fresh: Row[]): Map<string
   return out
 }
 
-export function useAlarms() {
+function follow() {
   const res = resource('scada.alarms')
   const rows = shallowRef<Map<string, Row>>(new Map())
   const state = ref<FeedState>('connecting')
@@ -47,6 +49,7 @@ export function useAlarms() {
   const loaded = ref(false)
   const masked = ref(false)
   const now = ref(serverNow())
+  const waiting = computed(() => [...rows.value.values()].filter((row) => isWaiting(row) && !isMasked(row, now.value)))
   const shown = computed(() => order([...rows.value.values()].filter((row) => masked.value || !isMasked(row, now.value))))
 
   async function load(): Promise<void> {
@@ -80,5 +83,21 @@ export function useAlarms() {
     feed.close()
     clearInterval(clock)
   })
-  return { shown, state, refused, now, problem, loaded, masked, load }
+  return { shown, waiting, state, refused, now, problem, loaded, masked, load }
+}
+
+export type Alarms = ReturnType<typeof follow>
+let kept: { scope: EffectScope; alarms: Alarms } | null = null
+onForget(() => {
+  kept?.scope.stop()
+  kept = null
+})
+
+/** The alarms of this session: one line to the centre for the bar and every page. */
+export function useAlarms(): Alarms {
+  if (!kept) {
+    const scope = effectScope(true)
+    kept = { scope, alarms: scope.run(follow) as Alarms }
+  }
+  return kept.alarms
 }

@@ -55,3 +55,9 @@ export function useCommands(device: string) {
   }
   return { command, state, execute, cancel }
 }
+
+const FAILED = new Set(['failed', 'timeout', 'unknown', 'expired', 'rejected'])
+
+/** The class of a command's state: only what went wrong, or waits for somebody, has a colour. */
+export const toneOf = (command: Row): string =>
+  FAILED.has(String(command['state'])) ? 'bad' : command['state'] === 'awaiting_approval' ? 'warn' : ''

@@ -2,7 +2,7 @@
 import { computed, shallowRef } from 'vue'
 
 import { get } from '../api/client'
-import { label } from '../i18n'
+import { label, language } from '../i18n'
 
 export type Texts = Partial<Record<string, string>>
 
@@ -90,12 +90,15 @@ export function forgetCatalogue(): void {
 export const resource = (key: string): Resource | undefined => resources.value.get(key)
 export const can = (res: Resource, operation: string): boolean => res.operations.includes(operation)
 export const readable = (res: Resource): Field[] => res.fields.filter((f) => f.readable !== false)
-export const listPath = (res: Resource): string => `/${res.plugin}/${res.name}`
+/** A name such as `reconciliation/items` is one part of an address of the console. */
+export const listPath = (res: Resource): string => `/${res.plugin}/${res.name.replaceAll('/', '_')}`
+/** The resource that an address of the console names. */
+export const addressed = (plugin: string, name: string): Resource | undefined => resource(`${plugin}.${name.replaceAll('_', '/')}`)
 export const rowPath = (res: Resource, id: string): string => `${listPath(res)}/${id}`
 
 /** How people call a row. */
 export function title(res: Resource, row: Row): string {
-  return String(row[res.display] ?? row.id)
+  return String(row[`${res.display}_${language.value}`] ?? row[res.display] ?? row.id)
 }
 
 /** Resources with a field that points at this one and can be narrowed by it. */
@@ -111,9 +114,6 @@ export const menu = computed(() =>
   groups.value.map((group) => ({
     key: group.plugin,
     title: label(group.label, group.plugin),
-    items: group.items.map((item) => ({
-      path: `/${item.key.replace('.', '/')}`,
-      title: label(item.label, item.key),
-    })),
+    items: group.items.map((item) => item.key),
   })),
 )

@@ -47,7 +47,7 @@ def simulate(
         whole = _template(connection, start, end, days)
         for piece in cut(whole, changes):
             version = valid(versions, piece.start)
-            part = _measured(version, registers, zone, piece)
+            part = measured(version, registers, zone, piece)
             part = msgspec.structs.replace(part, bank=bank, past_demands=tuple(past))
             bill = rate(versions, part)
             lines += bill.lines
@@ -84,9 +84,9 @@ def months(registers: Mapping[str, Series], zone: str) -> Iterator[tuple[dt.date
         day = after
 
 
-def _measured(version: Version, registers: Mapping[str, Series], zone: str, piece: Usage) -> Usage:
+def measured(version: Version, registers: Mapping[str, Series], zone: str, piece: Usage) -> Usage:
     """The piece with its quantities, and with buckets and demand if the tariff asks for them."""
-    parts = {name: _between(s, zone, piece.start, piece.end) for name, s in registers.items()}
+    parts = {name: between(s, zone, piece.start, piece.end) for name, s in registers.items()}
     quantities = {name: int(s.energy.sum()) for name, s in parts.items()}
     timed = {c.register for c in version.charges if isinstance(c, TimeOfUse)}
     buckets = {}
@@ -126,15 +126,15 @@ def _peak(parts: Mapping[str, Series], charge: Demand) -> tuple[int, int]:
     )
 
 
-def _between(series: Series, zone: str, start: dt.date, end: dt.date) -> Series:
+def between(series: Series, zone: str, start: dt.date, end: dt.date) -> Series:
     """The intervals that begin in these local days, which have 23 to 25 hours (R32)."""
-    low, high = np.searchsorted(series.starts, [_midnight(start, zone), _midnight(end, zone)])
+    low, high = np.searchsorted(series.starts, [midnight(start, zone), midnight(end, zone)])
     return Series(
         starts=series.starts[low:high], energy=series.energy[low:high], minutes=series.minutes
     )
 
 
-def _midnight(day: dt.date, zone: str) -> int:
+def midnight(day: dt.date, zone: str) -> int:
     """The first instant of a local day, µs; where 00:00 does not exist, the first after it."""
     tz = ZoneInfo(zone)
     at = dt.datetime.combine(day, dt.time(), tz)

@@ -42,16 +42,22 @@ every = 0.05
 points = [
   {{ name = "v", address = "1", scale = 0.1, unit = "V", alarm_high = 250 }},
   {{ name = "w", address = "1" }},
+  {more}
 ]
 """
 
 
 @contextlib.asynccontextmanager
 async def gateway(
-    tmp_path: Path, peer: toy.Peer, host: str = "127.0.0.1", technician: str = HASH
+    tmp_path: Path,
+    peer: toy.Peer,
+    host: str = "127.0.0.1",
+    technician: str = HASH,
+    more: str = "",
 ) -> AsyncIterator[tuple[Hub, aiohttp.ClientSession]]:
     path = tmp_path / "gateway.toml"
-    path.write_text(GATEWAY.format(folder=tmp_path, host=host, hash=technician, port=peer.port))
+    text = GATEWAY.format(folder=tmp_path, host=host, hash=technician, port=peer.port, more=more)
+    path.write_text(text)
     settings = config.load(path)
     modules = (api, toy, memory_sync)
     hub = make_hub(settings, Role.GATEWAY, modules=modules, installed=False)
@@ -59,7 +65,8 @@ async def gateway(
     await asyncio.wait_for(hub.started.wait(), 5)
     url = hub.facts["address"].replace("0.0.0.0", "127.0.0.1")
     try:
-        async with aiohttp.ClientSession(url) as client:
+        jar = aiohttp.CookieJar(unsafe=True)  # that takes cookies of an address
+        async with aiohttp.ClientSession(url, cookie_jar=jar) as client:
             yield hub, client
     finally:
         hub.stopping.set()

@@ -19,35 +19,41 @@ with warnings.catch_warnings():
         status_code_conformance,
     )
 
+from hub.testing.pytest_plugin import MODULES
+
 CHECKS = (
     not_a_server_error,
     content_type_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
-EXAMPLES = 4
-SECONDS = 45.0
+ROUNDS, EXAMPLES, SECONDS = 4, 2, 25.0
 TOLD = ("Traceback", 'File "', "psycopg", "sqlalchemy", "SELECT ", "password_hash", "$argon2")
 
 
+@pytest.fixture(scope="session")
+def busbar_modules():
+    """With the store of readings, so that every endpoint finds what it needs."""
+    return (*MODULES, "sync")
+
+
 def press(document, url, headers):
-    """Ask every operation; the operations that there was no time for are returned."""
+    """Ask every operation once well and once badly, then again while there is time."""
     schema = schemathesis.openapi.from_dict(document)
-    ends, left = time.monotonic() + SECONDS, []
-    for found in schema.get_all_operations():
-        operation = found.ok()
-        if time.monotonic() > ends:
-            left.append(operation.label)
-            continue
-        _one(operation, schemathesis.GenerationMode.POSITIVE, url, headers)
-        if operation.body or any(operation.iter_parameters()):
-            with contextlib.suppress(Unsatisfiable):
-                _one(operation, schemathesis.GenerationMode.NEGATIVE, url, headers)
-    return left
+    operations = [found.ok() for found in schema.get_all_operations()]
+    ends = time.monotonic() + SECONDS
+    for number in range(ROUNDS):
+        for operation in operations:
+            if number and time.monotonic() > ends:
+                return
+            _one(operation, schemathesis.GenerationMode.POSITIVE, number, url, headers)
+            if operation.body or any(operation.iter_parameters()):
+                with contextlib.suppress(Unsatisfiable):
+                    _one(operation, schemathesis.GenerationMode.NEGATIVE, number, url, headers)
 
 
-def _one(operation, mode, url, headers):
-    @seed(7)
+def _one(operation, mode, number, url, headers):
+    @seed(number)
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -59,13 +65,9 @@ def _one(operation, mode, url, headers):
     def ask(case):
         given_ = {k: v for k, v in headers.items() if k not in (case.headers or {})}
         response = case.call(base_url=url, headers=given_, timeout=20)
-        if response.status_code == 503 and "no service provides" in response.text:
-            return  # the store of readings is not part of this process
         assert response.status_code < 500, (operation.label, case.as_curl_command())
         for secret in TOLD:
-            assert secret not in response.text, (operation.label, secret)
-        if "text/csv" in str(response.headers.get("content-type")):
-            return  # a table in another form, not yet part of the description
+            assert secret.encode() not in response.content, (operation.label, secret)
         case.validate_response(response, checks=CHECKS)
 
     ask()
@@ -78,6 +80,4 @@ async def test_no_request_breaks_an_endpoint_or_gets_an_answer_that_is_not_descr
     document = await (await client.get("/openapi.json")).json()
     me = await sign_in("*")
     url = f"http://{client.host}:{client.port}"
-    left = await asyncio.to_thread(press, document, url, me)
-    operations = sum(len(methods) for methods in document["paths"].values())
-    assert len(left) < operations
+    await asyncio.to_thread(press, document, url, me)

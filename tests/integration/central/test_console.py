@@ -19,6 +19,9 @@ async def _resources(client: Any, headers: dict[str, str]) -> dict[str, Any]:
     return {r["key"]: r for r in (await reply.json())["items"]}
 
 
+OWN = "notifications.notifications"  # everybody has his own
+
+
 async def test_anyone_may_know_title_and_languages_and_no_more(client: Any) -> None:
     reply = await client.get("/api/v1/console/config")
     assert set(await reply.json()) == {"title", "version", "languages"}
@@ -29,18 +32,19 @@ async def test_anyone_may_know_title_and_languages_and_no_more(client: Any) -> N
 async def test_each_caller_is_told_what_he_may_use(client: Any, sign_in: SignIn) -> None:
     reader = await sign_in("scada.stations.read")
     known = await _resources(client, reader)
-    assert set(known) == {"scada.stations", "scada.links"}
+    assert set(known) == {"scada.stations", "scada.links", OWN}
     assert known["scada.stations"]["operations"] == ["list", "get"]
     menu = await (await client.get("/api/v1/console/menu", headers=reader)).json()
     assert [i["key"] for g in menu["items"] for i in g["items"]] == [
         "scada.stations",
         "scada.links",
+        OWN,
     ]
     writer = await sign_in("scada.*")
     known = await _resources(client, writer)
     assert "delete" in known["scada.stations"]["operations"]
     nobody = await sign_in()
-    assert await _resources(client, nobody) == {}
+    assert set(await _resources(client, nobody)) == {OWN}
 
 
 async def test_a_field_tells_all_that_a_form_needs(client: Any, sign_in: SignIn) -> None:
@@ -153,3 +157,23 @@ async def test_without_a_build_the_page_says_what_to_do(tmp_path: Path) -> None:
         reply = await client.get("/")
         assert reply.status == 503
         assert "make console" in await reply.text()
+
+
+async def test_a_search_finds_rows_of_all_resources_that_one_may_list(
+    client: Any, sign_in: SignIn
+) -> None:
+    writer = await sign_in("scada.*")
+    await client.post("/api/v1/scada/stations", json=STATION, headers=writer)
+
+    async def found(headers: dict[str, str], text: str) -> list[dict[str, Any]]:
+        reply = await client.get("/api/v1/console/search", params={"q": text}, headers=headers)
+        assert reply.status == 200
+        return list((await reply.json())["items"])
+
+    [stations] = await found(writer, "Nort")
+    assert (stations["key"], stations["total"]) == ("scada.stations", 1)
+    assert stations["items"][0]["title"] == "North"
+    assert stations["items"][0]["detail"] == "S1"
+    assert await found(await sign_in("identity.users.read"), "Nort") == []
+    short = await client.get("/api/v1/console/search", params={"q": "N"}, headers=writer)
+    assert short.status == 400

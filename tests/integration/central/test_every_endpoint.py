@@ -3,9 +3,33 @@
 from drivers import acrel, sts
 from hub.testing import walk
 from hub.testing.endpoints import calls
-from plugins import billing, events, finance, identity, jobs, scada
+from plugins import (
+    admin,
+    billing,
+    events,
+    finance,
+    identity,
+    jobs,
+    monitoring,
+    notifications,
+    realtime,
+    scada,
+)
 
-PLUGINS = (identity, scada, finance, billing, acrel, sts, events, jobs)
+PLUGINS = (
+    identity,
+    scada,
+    finance,
+    billing,
+    acrel,
+    sts,
+    events,
+    jobs,
+    notifications,
+    monitoring,
+    admin,
+    realtime,
+)
 CALLS = list(calls([p.hub_plugin() for p in PLUGINS]))
 
 

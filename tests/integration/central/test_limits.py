@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from api.app import build
 from api.patience import Patience
 from api.state import Options
+from hub import ConfigError, Plugin, action
 from hub.kernel.database import DATABASE
 from hub.kernel.rates import Rates
 
@@ -44,6 +45,54 @@ async def test_users_behind_one_address_are_counted_apart(central, sign_in):
             await client.get(STATIONS, headers=one)
         assert (await client.get(STATIONS, headers=one)).status == 429
         assert (await client.get(STATIONS, headers=two)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("patterns", "rate", "most", "seconds"),
+    [
+        (("shop.*",), "upload", 10, 3_600),
+        (("shop.*", "media.library.bulk"), "upload", 200, 3_600),
+        (("shop.*",), "ai", 20, 60),
+    ],
+)
+async def test_an_endpoint_is_limited_by_the_figures_of_its_class(
+    central, sign_in, patterns, rate, most, seconds
+):
+    @action("send", permission="shop.files.write", rate=rate)
+    async def send(ctx) -> None:
+        """Take something."""
+
+    central.plugins["shop"] = Plugin(name="shop", actions=(send,))
+    me = await sign_in(*patterns)
+    async with served(central) as client:
+        for left in reversed(range(most)):
+            answer = await client.post("/api/v1/shop/send", headers=me)
+            assert (answer.status, answer.headers["RateLimit-Remaining"]) == (204, str(left))
+        last = await client.post("/api/v1/shop/send", headers=me)
+        assert last.status == 429
+        assert 0 < int(last.headers["Retry-After"]) <= seconds
+        assert (await client.get("/api/v1/auth/me", headers=me)).status == 200
+
+
+async def test_webhooks_from_one_source_are_limited_by_their_own_class(central):
+    @action("hook", public=True, rate="webhook_in")
+    async def hook(ctx) -> None:
+        """Take a call."""
+
+    central.plugins["shop"] = Plugin(name="shop", actions=(hook,))
+    async with served(central) as client:
+        answer = await client.post("/api/v1/shop/hook")
+        assert answer.headers["RateLimit-Limit"] == "600"
+
+
+async def test_a_misspelt_class_is_found_when_the_application_is_built(central):
+    @action("send", rate="uplaod")
+    async def send(ctx) -> None:
+        """Take something."""
+
+    central.plugins["shop"] = Plugin(name="shop", actions=(send,))
+    with pytest.raises(ConfigError, match="uplaod"):
+        build(central, Options())
 
 
 async def test_a_strict_profile_is_stricter(central):

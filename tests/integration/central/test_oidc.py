@@ -80,21 +80,23 @@ async def people(central):
         return await ctx.db.scalar(select(func.count()).select_from(User))
 
 
-def own(client):
-    return {"Origin": f"http://{client.host}:{client.port}"}
+async def own(client):
+    """What a page of ours sends along with a cookie."""
+    token = (await (await client.get("/api/v1/system/csrf-token")).json())["csrf_token"]
+    return {"Origin": f"http://{client.host}:{client.port}", "X-CSRF-Token": token}
 
 
 async def test_a_person_comes_back_with_a_code_and_is_signed_in(client, issuer):
     begun = await (await client.post(f"{AUTH}/oidc/office/start")).json()
     body = issuer.agree(begun["url"])
     url = f"{AUTH}/oidc/office/callback"
-    forged = await client.post(url, json=body | {"state": "other"}, headers=own(client))
+    forged = await client.post(url, json=body | {"state": "other"}, headers=await own(client))
     assert forged.status == 400
-    answer = await client.post(url, json=body, headers=own(client))
+    answer = await client.post(url, json=body, headers=await own(client))
     done = await answer.json()
     assert (answer.status, done["user"]["email"]) == (200, "Lina@mail.example"), done
     assert done["user"]["is_verified"] is True
-    again = await client.post(url, json=body, headers=own(client))
+    again = await client.post(url, json=body, headers=await own(client))
     assert again.status == 400
 
 
@@ -102,7 +104,7 @@ async def test_a_code_means_nothing_to_another_browser(client, issuer):
     begun = await (await client.post(f"{AUTH}/oidc/office/start")).json()
     client.session.cookie_jar.clear()
     body = issuer.agree(begun["url"])
-    answer = await client.post(f"{AUTH}/oidc/office/callback", json=body, headers=own(client))
+    answer = await client.post(f"{AUTH}/oidc/office/callback", json=body, headers=await own(client))
     assert answer.status == 400
 
 

@@ -90,6 +90,10 @@ async def test_a_cookie_from_another_site_does_nothing(client, admin):
     bad = await client.post(REFRESH, json={}, headers={"Origin": "https://evil.example"})
     assert (bad.status, (await bad.json())["error_code"]) == (403, "CSRF_FAILED")
     own = {"Origin": f"http://{client.host}:{client.port}"}
+    bare = await client.post(REFRESH, json={}, headers=own)
+    assert (bare.status, (await bare.json())["error_code"]) == (403, "CSRF_FAILED")
+    token = (await (await client.get("/api/v1/system/csrf-token")).json())["csrf_token"]
+    own["X-CSRF-Token"] = token
     assert (await client.post(REFRESH, json={}, headers=own)).status == 200
     assert (await client.post("/api/v1/auth/logout", json={}, headers=own)).status == 204
     assert (await client.post(REFRESH, json={}, headers=own)).status == 401

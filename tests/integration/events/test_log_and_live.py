@@ -39,6 +39,7 @@ async def test_the_log_shows_an_event_and_every_attempt(me, emit, settle, failin
     attempts = await items(me, f"events/processing-logs?event_id={event['id']}")
     assert {(a["subscriber"], a["status"]) for a in attempts} == {
         ("events.webhooks", "success"),
+        ("notifications", "success"),
         ("test.failing", "failed"),
     }
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import aiohttp
@@ -20,6 +21,7 @@ from hub.kernel.profiles import Profiles
 from hub.kernel.run import make_hub
 from plugins import identity, scada
 from simulators.modbus import Server, Unit
+from sync import fleet
 from tests.waiting import until
 
 KEY = "a key of a gateway under test"
@@ -120,7 +122,8 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @dataclass
 class Site:
     """centre, gateway: running hubs. breaker: the device. moves: positions that it was sent to.
-    stuck: it takes commands and does not move. channels: read instead of the breaker."""
+    stuck: it takes commands and does not move. channels: read instead of the breaker, by the
+    drivers of these modules."""
 
     folder: Path
     dsn: str
@@ -132,6 +135,7 @@ class Site:
     moves: list[int] = field(default_factory=list)
     stuck: bool = False
     channels: str = ""
+    drivers: tuple[ModuleType, ...] = (modbus, iec61850, mqtt)
     gateway: Hub | None = None
     _running: asyncio.Task[None] | None = None
 
@@ -144,7 +148,7 @@ class Site:
         path = self.folder / "gateway.toml"
         head = GATEWAY.format(folder=self.folder, wire=self.wire.port, key=KEY)
         path.write_text(head + (self.channels or BREAKER.format(field=self.server.port)))
-        modules = (api, sync, modbus, iec61850, mqtt)
+        modules = (api, sync, *dict.fromkeys(self.drivers))
         hub = make_hub(
             config.load(path), Role.GATEWAY, modules=modules, installed=False, profiles=Profiles()
         )
@@ -221,7 +225,7 @@ async def site(folder: Path, dsn: str, channels: str = "") -> AsyncIterator[Site
     path = folder / "centre.toml"
     path.write_text(CENTRE.format(folder=folder, dsn=dsn, key=KEY))
     settings = config.load(path)
-    modules = (identity, scada, sync, api)
+    modules = (identity, scada, sync, fleet, api)
     hub = make_hub(settings, Role.CENTRAL, modules=modules, installed=False)
     running, wire = asyncio.create_task(hub.run()), Wire()
     breaker = Unit(Profiles().find("generic/modbus_breaker"))

@@ -2,8 +2,9 @@
 
 import datetime as dt
 
+from hub import CompletenessState as State
 from hub import Gap, GapCause, Stream
-from sync.completeness import State, completeness
+from sync.completeness import completeness
 from sync.store.common import aware
 from tests.integration.sync.parts import START, Centre, make_batch
 from tests.integration.sync.test_ingest import Sender, introduced

@@ -92,6 +92,7 @@ def test_accounts_and_grid_speak_arabic() -> None:
         "scada.stations",
         "scada.devices",
         "scada.points",
+        "scada.protocols",
     ):
         described = spoken[key]
         texts = {key: described.label}
