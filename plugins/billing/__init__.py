@@ -13,6 +13,7 @@ def hub_plugin() -> Plugin:
     from . import network
     from .events import EVENTS
     from .invoices import invoices, rebill_candidates
+    from .payments import allocations, payments, refunds, take_payment
     from .readings import load, readings
     from .resources import tariffs, versions
     from .runs import calculate_bills, decide, issue_bills, run_items, runs
@@ -36,8 +37,11 @@ def hub_plugin() -> Plugin:
             readings,
             runs,
             invoices,
+            payments,
+            allocations,
+            refunds,
         ),
-        actions=(load, run_items, decide, rebill_candidates),
+        actions=(load, take_payment, run_items, decide, rebill_candidates),
         jobs=(calculate_bills, issue_bills),
         events=EVENTS,
         migrations=Path(__file__).parent / "migrations",
@@ -49,10 +53,10 @@ def hub_plugin() -> Plugin:
 def hub_startup(hub: Any) -> Any:
     from plugins.finance import SUBLEDGERS
 
-    from .invoices import receivables
+    from .payments import totals
 
     async def join() -> None:
-        hub.get(SUBLEDGERS).add("billing", receivables)
+        hub.get(SUBLEDGERS).add("billing", totals)
 
     return join()
 

@@ -28,6 +28,7 @@ from .calculating import calculate, counts, select_items
 from .issuing import issue
 from .measuring import Stuck
 from .models_bills import BillRun, RunItem, RunStatus
+from .receiving import apply_credits
 
 runs = Resource(
     name="runs",
@@ -52,8 +53,10 @@ async def calculate_bills(run: Run, params: Which) -> dict[str, Any]:
 
 @job("issue_bills", queue=Queue.HEAVY, timeout=6 * 3600)
 async def issue_bills(run: Run, params: Which) -> dict[str, Any]:
-    """Issue the approved bills of a run."""
-    return await _work(run, params, issue)
+    """Issue the approved bills of a run, and pay them with what customers paid ahead."""
+    done = await _work(run, params, issue)
+    await apply_credits(run.unit)
+    return done
 
 
 async def _work(run: Run, params: Which, half: Any) -> dict[str, Any]:
