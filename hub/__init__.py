@@ -97,8 +97,10 @@ from hub.contract.journal import (
     Place,
     Record,
     Stream,
+    Stretch,
     SwitchTold,
 )
+from hub.contract.keeping import kept
 from hub.contract.ledger import Booked, Fact, Ledger
 from hub.contract.live import Live, LiveMessage
 from hub.contract.measurements import Measurement, ReadingType, measurements
@@ -165,7 +167,7 @@ from hub.contract.services import (
     Key,
 )
 from hub.contract.signals import Signals
-from hub.contract.site import Site
+from hub.contract.site import Site, shown
 from hub.contract.telemetry import (
     Aggregate,
     Bucket,
@@ -385,6 +387,7 @@ __all__ = [
     "Stale",
     "Stamp",
     "Stream",
+    "Stretch",
     "Strings",
     "Subscriber",
     "SwitchTold",
@@ -409,6 +412,7 @@ __all__ = [
     "grants",
     "hookimpl",
     "job",
+    "kept",
     "measurements",
     "merged",
     "permits",
@@ -416,6 +420,7 @@ __all__ = [
     "query",
     "ref",
     "room",
+    "shown",
     "subscribe",
     "uuid7",
 ]

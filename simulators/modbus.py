@@ -6,20 +6,18 @@ slow, wrong or half dead, so that drivers can be tested against all of it.
 
 import asyncio
 import random
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-import numpy as np
-
+from drivers.modbus import requests
+from drivers.modbus.address import Table
+from drivers.modbus.listening import Connection
+from drivers.modbus.pdu import Code
+from drivers.modbus.requests import Refused
 from hub.kernel.profiles import Profile
 from simulators.registers import Field, Image, image
-
-ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
-SERVER_FAILURE, TARGET_SILENT = 4, 0x0B
-_READS = {1: ("co", 2000), 2: ("di", 2000), 3: ("hr", 125), 4: ("ir", 125)}
 
 
 @dataclass
@@ -51,14 +49,6 @@ class Served:
     data: bytes
 
 
-class Refused(Exception):
-    """The request gets an exception response of that code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 class Unit:
     """One device: its registers, its faults, and what happens when somebody writes.
 
@@ -74,84 +64,43 @@ class Unit:
 
     def answer(self, request: bytes) -> tuple[bytes, tuple[str, int, bytes] | None]:
         """Response PDU to a request PDU, and the block that was read."""
-        code = request[0]
         try:
-            if code in _READS:
-                return self._read(code, request)
-            if code in {5, 6, 15, 16, 22}:
-                return self._write(code, request), None
-            if code == 43:
+            if request[0] == 43:
                 return self._identify(request), None
-            return bytes((code & 0x7F | 0x80, ILLEGAL_FUNCTION)), None
+            wanted = requests.parse(request)
+            if isinstance(wanted, requests.Read):
+                return self._read(wanted)
+            self._store(self._merged(wanted) if isinstance(wanted, requests.Mask) else wanted)
+            return requests.written(request), None
         except Refused as refused:
-            return bytes((code | 0x80, refused.code)), None
-        except (struct.error, IndexError):
-            return bytes((code | 0x80, ILLEGAL_VALUE)), None
+            return requests.refusal(request, refused.code), None
 
     def _check(self, table: str, first: int, count: int) -> None:
         for where, low, high, code in self.faults.illegal:
             if where == table and first <= high and low < first + count:
                 raise Refused(code)
 
-    def _read(self, code: int, request: bytes) -> tuple[bytes, tuple[str, int, bytes]]:
-        table, limit = _READS[code]
-        first, count = struct.unpack(">HH", request[1:])
-        if not 1 <= count <= limit:
-            raise Refused(ILLEGAL_VALUE)
-        self._check(table, first, count)
-        data = self.image.read(table, first, count)
+    def _read(self, wanted: requests.Read) -> tuple[bytes, tuple[str, int, bytes]]:
+        self._check(wanted.table, wanted.first, wanted.count)
+        data = self.image.read(wanted.table, wanted.first, wanted.count)
         if data is None:
-            raise Refused(ILLEGAL_ADDRESS)
-        block = (table, first, data)
-        if table in {"co", "di"}:
-            data = np.packbits(np.frombuffer(data, np.uint8), bitorder="little").tobytes()
-        return bytes((code, len(data))) + data, block
+            raise Refused(Code.ILLEGAL_ADDRESS)
+        return requests.answer(wanted, data), (str(wanted.table), wanted.first, data)
 
-    def _write(self, code: int, request: bytes) -> bytes:
+    def _merged(self, wanted: requests.Mask) -> requests.Write:
+        old = self.image.read("hr", wanted.first, 1)
+        if old is None:
+            raise Refused(Code.ILLEGAL_ADDRESS)
+        word = int.from_bytes(old, "big") & ~wanted.mask | wanted.put
+        return requests.Write(Table.HOLDING, wanted.first, word.to_bytes(2, "big"))
+
+    def _store(self, wanted: requests.Write) -> None:
         if self.faults.refuse_writes:
             raise Refused(self.faults.refuse_writes)
-        first, value = struct.unpack_from(">HH", request, 1)
-        table = "co" if code in {5, 15} else "hr"
-        if code == 5:
-            if value not in {0, 0xFF00}:
-                raise Refused(ILLEGAL_VALUE)
-            data = bytes((value > 0,))
-        elif code == 6:
-            data = request[3:5]
-        elif code == 22:
-            data = self._masked(first, request)
-        else:
-            data = self._many(code, value, request)
-        self._store(table, first, data)
-        return request if code in {5, 6, 22} else request[:5]
-
-    def _masked(self, first: int, request: bytes) -> bytes:
-        keep, put = struct.unpack(">HH", request[3:7])
-        old = self.image.read("hr", first, 1)
-        if old is None:
-            raise Refused(ILLEGAL_ADDRESS)
-        word = int.from_bytes(old, "big")
-        return int(word & keep | put & ~keep & 0xFFFF).to_bytes(2, "big")
-
-    @staticmethod
-    def _many(code: int, count: int, request: bytes) -> bytes:
-        data = request[6:]
-        size = count * 2 if code == 16 else (count + 7) // 8
-        if not 1 <= count <= (123 if code == 16 else 1968) or request[5] != size:
-            raise Refused(ILLEGAL_VALUE)
-        if len(data) != size:
-            raise Refused(ILLEGAL_VALUE)
-        if code == 16:
-            return data
-        return np.unpackbits(
-            np.frombuffer(data, np.uint8), count=count, bitorder="little"
-        ).tobytes()
-
-    def _store(self, table: str, first: int, data: bytes) -> None:
-        self._check(table, first, len(data) // (2 if table == "hr" else 1))
-        touched = self.image.write(table, first, data)
+        self._check(wanted.table, wanted.first, wanted.count)
+        touched = self.image.write(wanted.table, wanted.first, wanted.data)
         if touched is None:
-            raise Refused(ILLEGAL_ADDRESS)
+            raise Refused(Code.ILLEGAL_ADDRESS)
         for each in touched:
             self._moved(each)
 
@@ -167,7 +116,7 @@ class Unit:
     def _identify(self, request: bytes) -> bytes:
         """Read Device Identification (43/14), basic objects."""
         if len(request) != 4 or request[1] != 14:
-            raise Refused(ILLEGAL_VALUE)
+            raise Refused(Code.ILLEGAL_VALUE)
         header = self.profile.header
         words = (header.manufacturer, header.model, header.firmware or "1.0")
         objects = b"".join(
@@ -188,7 +137,7 @@ class Server:
     host: str = "127.0.0.1"
     port: int = 0
     half_open: bool = False
-    unknown: int = TARGET_SILENT
+    unknown: int = Code.GATEWAY_TARGET
     log: list[Served] | None = None
     connections: set["_Connection"] = field(default_factory=set)
     _server: asyncio.Server | None = None
@@ -220,49 +169,33 @@ class Server:
         await self.stop()
 
 
-class _Connection(asyncio.Protocol):
-    """One client: cuts the stream into MBAP frames and answers them in order of delay."""
+class _Connection(Connection):
+    """One client; its requests are answered in order of delay."""
 
     def __init__(self, server: Server) -> None:
-        self._server, self._buffer = server, bytearray()
-        self._transport: asyncio.Transport | None = None
+        super().__init__()
+        self._server = server
         self._noise = random.Random(0)  # noqa: S311 - reproducible noise, not a secret
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+        super().connection_made(transport)
         self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        self._transport = None
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._server.half_open:
-            return
-        buffer = self._buffer
-        buffer += data
-        while len(buffer) >= 8:
-            transaction, protocol, length = struct.unpack_from(">HHH", buffer)
-            if protocol != 0 or not 2 <= length <= 254:
-                self.abort()
-                return
-            if len(buffer) < 6 + length:
-                return
-            unit, pdu = buffer[6], bytes(buffer[7 : 6 + length])
-            del buffer[: 6 + length]
-            self._request(transaction, unit, pdu)
+        if not self._server.half_open:
+            super().data_received(data)
 
-    def _request(self, transaction: int, number: int, pdu: bytes) -> None:
-        unit = self._server.units.get(number)
-        if unit is None:
+    def asked(self, transaction: int, unit: int, pdu: bytes) -> None:
+        found = self._server.units.get(unit)
+        if found is None:
             if self._server.unknown:
-                self._send(transaction, number, bytes((pdu[0] | 0x80, self._server.unknown)))
+                self.send(transaction, unit, requests.refusal(pdu, self._server.unknown))
             return
-        faults = unit.faults
+        faults = found.faults
         if faults.silent:
             return
         if faults.drop:
@@ -270,22 +203,15 @@ class _Connection(asyncio.Protocol):
             return
         if faults.delay:
             loop = asyncio.get_running_loop()
-            loop.call_later(faults.delay, self._answer, transaction, number, unit, pdu)
+            loop.call_later(faults.delay, self._answer, transaction, unit, found, pdu)
         else:
-            self._answer(transaction, number, unit, pdu)
+            self._answer(transaction, unit, found, pdu)
 
     def _answer(self, transaction: int, number: int, unit: Unit, pdu: bytes) -> None:
         response, block = unit.answer(pdu)
         if unit.faults.garbage:
-            self._write(self._noise.randbytes(len(response) + 7))
+            self.write(self._noise.randbytes(len(response) + 7))
             return
         if block is not None and self._server.log is not None:
             self._server.log.append(Served(time.time_ns() // 1000, number, *block))
-        self._send(transaction, number ^ 0x55 if unit.faults.wrong_unit else number, response)
-
-    def _send(self, transaction: int, number: int, pdu: bytes) -> None:
-        self._write(struct.pack(">HHHB", transaction, 0, len(pdu) + 1, number) + pdu)
-
-    def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        self.send(transaction, number ^ 0x55 if unit.faults.wrong_unit else number, response)

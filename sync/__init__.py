@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from hub import Plugin, Role, hookimpl
 
 from .events import EVENTS
-from .reports import gateways
 from .settings import SyncSettings
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ def hub_plugin() -> Plugin:
         runs_on=Role.BOTH,
         settings=SyncSettings,
         events=EVENTS,
-        actions=(gateways,),
         migrations=Path(__file__).parent / "migrations",
     )
 

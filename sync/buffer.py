@@ -14,7 +14,7 @@ import aiosqlite
 import msgspec
 import numpy as np
 
-from hub import Catalogue, JournalStatus, Place, ReadingBatch, Record, Stream
+from hub import Catalogue, JournalStatus, Place, ReadingBatch, Record, Stream, Stretch
 from hub.kernel.points import pick
 
 from . import frames
@@ -57,6 +57,7 @@ class Buffer:
         self._flushes: list[tuple[int, asyncio.Future[None]]] = []
         self._news = asyncio.Event()
         self._reader: tuple[int, aiosqlite.Connection] | None = None
+        self._reading = asyncio.Lock()  # a file that is replaced is not closed under a reader
         self._done = 0
 
     @classmethod
@@ -135,6 +136,28 @@ class Buffer:
             return None  # damage is found and told by whoever sends or commits
         return None
 
+    async def after(self, epoch: UUID | None, seq: int, max_bytes: int) -> Stretch | None:
+        """What lies on disk behind frame `seq` of the telemetry, from its beginning when the epoch
+        is another by now; None when nothing does (now).
+        """
+        try:
+            found = await self.fetch(Stream.TELEMETRY, seq, max_bytes)
+            if found is None or found.epoch != epoch:
+                async with self._reading:
+                    known = epoch == await self._epoch()
+                if known:
+                    return None
+                found = await self.fetch(Stream.TELEMETRY, 0, max_bytes)
+        except sqlite3.Error:
+            return None  # told by whoever commits
+        if found is None:
+            return None
+        opened = [frames.decode(data) for data in found.frames]
+        batches = tuple(
+            frames.readings(frame) for frame in opened if frame.kind == frames.FrameKind.READINGS
+        )
+        return Stretch(epoch=found.epoch, first=found.first, last=found.last, batches=batches)
+
     async def history(self, since: int, until: int) -> AsyncIterator[ReadingBatch]:
         """Readings on disk with since ≤ time < until, one stream after the other as committed.
 
@@ -206,7 +229,8 @@ class Buffer:
         Raises sqlite3.Error when the file cannot be read now; a damaged one is then replaced.
         """
         try:
-            waiting, damaged = await self._fetch(stream, after, max_bytes)
+            async with self._reading:
+                waiting, damaged = await self._fetch(stream, after, max_bytes)
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in HOPELESS:
                 await self._drop_reader()
@@ -223,8 +247,7 @@ class Buffer:
     ) -> tuple[Waiting | None, int]:
         """What waits before the first damaged frame, and the number of that (0: none)."""
         database = await self._database()
-        async with database.execute("SELECT epoch FROM buffer") as found:
-            (epoch,) = await found.fetchone() or (b"",)
+        epoch = await self._epoch()
         chosen: list[bytes] = []
         size = last = readings = damaged = 0
         async with database.execute(
@@ -245,7 +268,13 @@ class Buffer:
         if not chosen:
             return None, damaged
         first = frames.decode(chosen[0]).seq
-        return Waiting(UUID(bytes=epoch), first, last, readings, chosen), damaged
+        return Waiting(epoch, first, last, readings, chosen), damaged
+
+    async def _epoch(self) -> UUID:
+        database = await self._database()
+        async with database.execute("SELECT epoch FROM buffer") as found:
+            (epoch,) = await found.fetchone() or (b"",)
+        return UUID(bytes=epoch)
 
     async def _database(self) -> aiosqlite.Connection:
         generation = self._writer.generation

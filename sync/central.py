@@ -20,7 +20,6 @@ from .gateways import enrol
 from .inflow import StoreInflow
 from .ingest import Ingest
 from .orders import LinkEndpoint, OrderBook
-from .reports import REPORTS, Reports
 from .settings import SyncSettings
 from .store.common import Store
 from .store.timescale import open_store
@@ -44,7 +43,6 @@ async def ingesting(hub: Hub) -> AsyncIterator[None]:
     async with store.running():
         hub.provide(STORE, store)
         hub.provide(INFLOW, StoreInflow(store))
-        hub.provide(REPORTS, Reports(database.pool))
         owners = Owners(database)
         frames = Endpoint(database.pool, ingest, owners.of, hub.get(RATES))
         hub.routes.append(frames.route())

@@ -54,8 +54,8 @@ describe('figures of the overview', () => {
     expect(change(110, 0)).toBeNull()
   })
   test('a gateway without a reading is behind without end', () => {
-    expect(behind({ newest: null } as Gateway, 0)).toBe(Infinity)
-    expect(behind({ newest: new Date(1000).toISOString() } as Gateway, 5000)).toBe(4000)
+    expect(behind({ newest_at: null } as Gateway, 0)).toBe(Infinity)
+    expect(behind({ newest_at: new Date(1000).toISOString() } as Gateway, 5000)).toBe(4000)
   })
 })
 

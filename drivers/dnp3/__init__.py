@@ -1,12 +1,16 @@
 """DNP3 (IEEE 1815) over TCP, TLS, UDP and serial lines: master and outstation."""
 
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import typer
 
-from hub import SITE, Plugin, Role, hookimpl
+from hub import SITE, Plugin, Role, hookimpl, kept
+
+if TYPE_CHECKING:
+    from drivers.dnp3.config import Slave
 
 DRIVERS = ("dnp3-tcp", "dnp3-listen", "dnp3-udp", "dnp3-serial")
 
@@ -29,10 +33,15 @@ def hub_plugin() -> Plugin:
 @hookimpl
 def hub_services(hub: Any) -> list[AbstractAsyncContextManager[Any]]:
     from drivers.dnp3.config import Dnp3Settings
-    from drivers.dnp3.slave import all_served
 
     own = msgspec.convert(hub.settings.plugin.get("dnp3", {}), Dnp3Settings)
-    return [all_served(own.outstations, hub.get(SITE))] if own.outstations else []
+    return [_served(hub, slave) for slave in own.outstations]
+
+
+def _served(hub: Any, slave: "Slave") -> AbstractAsyncContextManager[None]:
+    from drivers.dnp3.slave import serve
+
+    return kept(f"dnp3 outstation {slave.address}", partial(serve, slave, hub.get(SITE)))
 
 
 @hookimpl

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 
 from hub import Command, ConfigError, Outcome, PointSpec, Site
 
@@ -102,7 +102,8 @@ async def serving(slave: Slave, site: Site) -> AsyncIterator[int]:
                 await orders.close()
 
 
-@contextlib.asynccontextmanager
-async def all_served(slaves: Sequence[Slave], site: Site) -> AsyncIterator[list[int]]:
-    async with contextlib.AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(serving(slave, site)) for slave in slaves]
+async def serve(slave: Slave, site: Site, up: Callable[[], None]) -> None:
+    """The same until cancelled."""
+    async with serving(slave, site):
+        up()
+        await asyncio.get_running_loop().create_future()

@@ -78,6 +78,12 @@ class Address(Struct, frozen=True, kw_only=True):
         """The bits of the register that the point owns."""
         return ((1 << self.bits) - 1) << self.bit if self.bits else 0xFFFF
 
+    def overlaps(self, other: "Address") -> bool:
+        """Whether both own a bit that is the same."""
+        if self.table is not other.table or self.end <= other.start or other.end <= self.start:
+            return False
+        return bool(self.mask & other.mask) if self.bits and other.bits else True
+
     def __str__(self) -> str:
         if not self.bits:
             return f"{self.table}:{self.start}"

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from itertools import combinations
 from typing import Any, ClassVar
 
-from drivers.modbus.address import Address, Table, parse
+from drivers.modbus.address import Address, parse
 from drivers.modbus.config import ModbusConfig, ModbusDevice, Serial
 from hub import Can, DeviceConfig, Driver, Point, PointSpec, Session
 
@@ -27,7 +27,7 @@ class ModbusDriver(Driver[ModbusConfig]):
         units = {device.name: device.unit for device in config.devices}
         writable = [point for point in points if point.spec.writable]
         for one, other in combinations(writable, 2):
-            if units[one.device] == units[other.device] and _overlap(one.address, other.address):
+            if units[one.device] == units[other.device] and one.address.overlaps(other.address):
                 faults.append(
                     f"points {one.key!r} ({one.address}) and {other.key!r} ({other.address}) "
                     "are both writable and share bits: make one of them read-only"
@@ -59,10 +59,3 @@ def _impossible(config: ModbusConfig, device: ModbusDevice) -> list[str]:
                 "raise its request_timeout"
             )
     return [f"device {device.name!r}: {fault}" for fault in faults]
-
-
-def _overlap(one: Address, other: Address) -> bool:
-    if one.table is not other.table or one.end <= other.start or other.end <= one.start:
-        return False
-    both_fields = one.table is Table.HOLDING and one.bits and other.bits
-    return bool(one.mask & other.mask) if both_fields else True

@@ -12,7 +12,7 @@ Qos = Literal[0, 1, 2]
 Name = Annotated[str, Meta(pattern=r"^[^+#/\x00]+$")]
 
 
-class _Broker(ChannelConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Broker(ChannelConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One broker.
 
     clean: False keeps the session, so that the broker holds what comes while we are away; for that
@@ -59,7 +59,7 @@ class AcrelDevice(DeviceConfig, frozen=True, kw_only=True, forbid_unknown_fields
     infrastructure: bool = False
 
 
-class AcrelConfig(_Broker, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="mqtt-acrel"):
+class AcrelConfig(Broker, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="mqtt-acrel"):
     """Topics `acrel/{station}/meter/{id}/…`. send_command_id: put `command_id` and `expires_at`
     into commands; switch it off for a platform that refuses fields which it does not know.
     gateway_topics: listen to Acrel's own gateways too.
@@ -78,7 +78,7 @@ class SparkplugDevice(DeviceConfig, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class SparkplugConfig(
-    _Broker, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="mqtt-sparkplug"
+    Broker, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="mqtt-sparkplug"
 ):
     """Sparkplug B host application. host_id: makes us the primary host of that name."""
 
@@ -105,7 +105,7 @@ class MqttDevice(DeviceConfig, frozen=True, kw_only=True, forbid_unknown_fields=
     offline: str = "offline"
 
 
-class GenericConfig(_Broker, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="mqtt"):
+class GenericConfig(Broker, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="mqtt"):
     devices: tuple[MqttDevice, ...] = ()
 
 

@@ -26,7 +26,7 @@ from hub import (
     Session,
 )
 
-from .config import MqttConfig
+from .config import Broker
 from .dialect import Dialect, Publication
 from .rows import Rows
 
@@ -40,7 +40,7 @@ _REFUSED = frozenset({4, 5, 134, 135, 138, 140})
 class MqttSession(Session):
     def __init__(
         self,
-        config: MqttConfig,
+        config: Broker,
         client: aiomqtt.Client,
         inbox: "asyncio.Queue[aiomqtt.Message]",
         dialect: Dialect,
@@ -148,7 +148,9 @@ class MqttSession(Session):
 
 
 @asynccontextmanager
-async def connect(config: MqttConfig, dialect: Dialect, link: Link) -> AsyncIterator[MqttSession]:
+async def connect(
+    config: Broker, dialect: Dialect, link: Link, kind: type[MqttSession] = MqttSession
+) -> AsyncIterator[MqttSession]:
     """A session with the broker; LinkError, AuthError or ConfigError when there is none."""
     inbox: asyncio.Queue[aiomqtt.Message] = asyncio.Queue(config.backlog)
     will = dialect.will(link.now())
@@ -169,7 +171,7 @@ async def connect(config: MqttConfig, dialect: Dialect, link: Link) -> AsyncIter
     with _link_errors():
         await client.__aenter__()
     try:
-        yield MqttSession(config, client, inbox, dialect, link)
+        yield kind(config, client, inbox, dialect, link)
     finally:
         # The broker may be gone already. A will is not published for those who say goodbye.
         with contextlib.suppress(aiomqtt.MqttError):
@@ -181,7 +183,7 @@ async def connect(config: MqttConfig, dialect: Dialect, link: Link) -> AsyncIter
             await client.__aexit__(None, None, None)
 
 
-def _session(config: MqttConfig) -> dict[str, Any]:
+def _session(config: Broker) -> dict[str, Any]:
     """How the session outlives the connection, in the words of the protocol's version."""
     if config.protocol == "3.1.1":
         return {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": config.clean}
@@ -200,13 +202,13 @@ def _will(publication: Publication | None) -> aiomqtt.Will | None:
     return aiomqtt.Will(publication.topic, publication.payload, publication.qos, publication.retain)
 
 
-def _tls(config: MqttConfig) -> ssl.SSLContext:
+def _tls(config: Broker) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=config.ca)
         if config.cert:
             context.load_cert_chain(config.cert, config.key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"channel {config.name!r}: TLS files: {error}") from error
+        raise ConfigError(f"{config.name!r}: TLS files: {error}") from error
     return context
 
 

@@ -3,6 +3,7 @@
 import enum
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -145,6 +146,18 @@ class Place(Struct, frozen=True, kw_only=True):
     acknowledged: bool
 
 
+class Stretch(Struct, frozen=True, kw_only=True):
+    """Readings as they lie in a stream. epoch: of the sequence numbers; another one begins anew.
+
+    first, last: frames, of which those without readings bring none.
+    """
+
+    epoch: UUID
+    first: int
+    last: int
+    batches: tuple[ReadingBatch, ...]
+
+
 class Journal(Protocol):
     """The gateway's durable log. `sync.buffer` is the one we ship."""
 
@@ -162,6 +175,11 @@ class Journal(Protocol):
 
     async def locate(self, point: int, time: int) -> Place | None:
         """Where the reading of that local id and time lies; None when it is not on disk (now)."""
+
+    async def after(self, epoch: UUID | None, seq: int, max_bytes: int) -> Stretch | None:
+        """What lies on disk behind frame `seq` of the telemetry, from its beginning when the epoch
+        is another by now; None when nothing does (now).
+        """
 
     def history(self, since: int, until: int) -> AsyncIterator[ReadingBatch]:
         """Readings on disk with since ≤ time < until (µs since 1970 UTC), one stream after the

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from .driver import Command, Result
+from .errors import ConfigError
 from .points import Point
 from .readings import ReadingBatch
 
@@ -31,3 +32,12 @@ class Site(Protocol):
 
     async def operate(self, command: Command) -> Result:
         """Execute at once, behind the same guards as every command; the journal is told."""
+
+
+def shown(site: Site, keys: Sequence[str], place: Callable[[int], str]) -> list[Point]:
+    """The points of those keys, or ConfigError that tells the place of each key that is none."""
+    strange = [i for i, key in enumerate(keys) if key not in site.points]
+    if strange:
+        faults = [f"{place(i)}: {keys[i]!r} is no point of this gateway" for i in strange]
+        raise ConfigError("; ".join(faults))
+    return [site.points[key] for key in keys]

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
+from uuid import UUID
 
 import numpy as np
 
-from hub.contract.journal import JournalStatus, Place, Record, Stream
+from hub.contract.journal import JournalStatus, Place, Record, Stream, Stretch
 from hub.contract.readings import ReadingBatch
 from hub.kernel.points import pick
 
@@ -39,6 +40,13 @@ class MemoryJournal:
             if len(rows):
                 return Place(stream=stream, seq=seq, row=int(rows[0]), acknowledged=False)
         return None
+
+    async def after(self, epoch: UUID | None, seq: int, max_bytes: int) -> Stretch | None:
+        last = len(self.batches)
+        if seq >= last:
+            return None
+        chosen = [b for s, b in self.batches[seq:] if s is Stream.TELEMETRY]
+        return Stretch(epoch=UUID(int=0), first=seq + 1, last=last, batches=tuple(chosen))
 
     async def history(self, since: int, until: int) -> AsyncIterator[ReadingBatch]:
         for _, batch in list(self.batches):

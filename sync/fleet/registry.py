@@ -5,6 +5,7 @@ import secrets
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import text
 
@@ -14,6 +15,7 @@ from sync.gateways import hash_key
 from sync.orders import TOPIC
 
 TABLE = "sync_gateway"
+SHOWN = 20  # gaps and notes
 ALIVE = dt.timedelta(seconds=45)  # since it last said something over the live link
 
 
@@ -25,10 +27,30 @@ class Joined(Struct, frozen=True, kw_only=True):
     key: str
 
 
+class Missing(Struct, frozen=True, kw_only=True):
+    """Time in which readings of a device (empty: of all) are missing; without until it lasts."""
+
+    device: str
+    cause: str
+    since: dt.datetime
+    until: dt.datetime | None
+    lost: int
+
+
+class Remark(Struct, frozen=True, kw_only=True):
+    """What a gateway noted of itself."""
+
+    at: dt.datetime
+    level: str
+    code: str
+    message: str
+
+
 class GatewayRow(Struct, frozen=True, kw_only=True):
     """One gateway. connected: its live link is up. newest_at: time of the newest reading that is
     here; lag_s: how long ago that was. waiting: readings in its buffer that are not here. status:
-    what it last said of itself. open_gaps: of its devices, or of itself."""
+    what it last said of itself. open_gaps: of its devices, or of itself. lives: how often its
+    buffer began anew. gaps, notes: the last of each."""
 
     id: UUID
     name: str
@@ -45,24 +67,40 @@ class GatewayRow(Struct, frozen=True, kw_only=True):
     open_gaps: int
     orders: int
     devices: int
+    points: int
+    lives: int
     status: dict[str, Any]
+    gaps: list[Missing]
+    notes: list[Remark]
 
 
-_ROWS = text("""
+def _last(kind: str, time: str) -> str:
+    """A column: the last rows of `sync_gap` or `sync_note`, the newest first."""
+    return (
+        f"(SELECT coalesce(json_agg(to_json(x) ORDER BY x.{time} DESC, x.id DESC), '[]') FROM ("  # noqa: S608
+        f"SELECT * FROM sync_{kind} WHERE gateway = g.id ORDER BY {time} DESC, id DESC"
+        f" LIMIT {SHOWN}) x)"
+    )
+
+
+_ROWS = text(f"""
 SELECT g.id, g.name, g.enabled, g.created_at, g.linked_at, g.status,
        c.moved, c.newest, coalesce(c.readings, 0), coalesce(c.duplicates, 0),
        (SELECT count(*) FROM sync_gap p WHERE p.gateway = g.id AND p.until IS NULL),
        (SELECT count(*) FROM sync_order o
          WHERE o.gateway = g.id AND o.taken_at IS NULL AND o.expires_at > now()),
-       (SELECT count(DISTINCT p.device) FROM sync_point p WHERE p.gateway = g.id)
+       p.devices, p.points, coalesce(c.lives, 0), {_last("gap", "since")}, {_last("note", "at")}
   FROM sync_gateway g
   LEFT JOIN LATERAL (
+       SELECT count(DISTINCT device) AS devices, count(DISTINCT series) AS points
+         FROM sync_point WHERE gateway = g.id) p ON true
+  LEFT JOIN LATERAL (
        SELECT max(moved_at) AS moved, max(newest) AS newest, sum(readings)::bigint AS readings,
-              sum(duplicates)::bigint AS duplicates
+              sum(duplicates)::bigint AS duplicates, count(DISTINCT epoch) AS lives
          FROM sync_cursor WHERE gateway = g.id) c ON true
  WHERE g.owner = :owner AND (CAST(:id AS uuid) IS NULL OR g.id = :id)
  ORDER BY g.name
-""")
+""")  # noqa: S608 - the columns of `_last` are ours
 _JOIN = text("""
 INSERT INTO sync_gateway (id, name, owner, key_hash) VALUES (:id, :name, :owner, :hash)
 ON CONFLICT (name) DO NOTHING RETURNING id
@@ -105,7 +143,8 @@ def _row(row: Any, now: dt.datetime) -> GatewayRow:
         linked_at=linked, uploaded_at=row[6], newest_at=newest,
         lag_s=None if newest is None else max(0.0, (now - newest).total_seconds()),
         readings=row[8], duplicates=row[9], waiting=waiting, open_gaps=row[10], orders=row[11],
-        devices=row[12], status=status,
+        devices=row[12], points=row[13], lives=row[14], status=status,
+        gaps=msgspec.convert(row[15], list[Missing]), notes=msgspec.convert(row[16], list[Remark]),
     )  # fmt: skip
 
 

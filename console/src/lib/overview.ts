@@ -24,8 +24,8 @@ export interface Gateway {
   name: string
   enabled: boolean
   created_at: string
-  newest: string | null
-  moved_at: string | null
+  newest_at: string | null
+  uploaded_at: string | null
   readings: number
   duplicates: number
   lives: number
@@ -41,10 +41,10 @@ const DAY = 1440 * MINUTE
 export const LATE = 2 * MINUTE
 const FEW = 6
 
-export const behind = (gateway: Gateway, now: number): number => (gateway.newest ? Math.max(0, now - new Date(gateway.newest).getTime()) : Infinity)
+export const behind = (gateway: Gateway, now: number): number => (gateway.newest_at ? Math.max(0, now - new Date(gateway.newest_at).getTime()) : Infinity)
 
 export const gateways = async (): Promise<Gateway[]> =>
-  plugins.value.has('sync') && may('sync.gateways.read') ? (await get<{ items: Gateway[] }>('/sync/gateways')).items : []
+  plugins.value.has('fleet') && may('sync.gateways.read') ? (await get<{ items: Gateway[] }>('/sync/gateways')).items : []
 
 async function energyOf(from: number, to: number): Promise<Map<string, Energy>> {
   const query = new URLSearchParams({ from: new Date(from).toISOString(), to: new Date(to).toISOString() })

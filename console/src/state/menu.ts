@@ -39,7 +39,7 @@ export const PAGES: Record<'room' | 'system', Page[]> = {
     { path: '/scada/statistics', title: 'menu.statistics', icon: 'statistics', needs: 'scada.alarms' },
   ],
   system: [
-    { path: '/gateways', title: 'menu.gateways', icon: 'gateways', plugin: 'sync', permission: 'sync.gateways.read' },
+    { path: '/gateways', title: 'menu.gateways', icon: 'gateways', plugin: 'fleet', permission: 'sync.gateways.read' },
     { path: '/jobs', title: 'menu.jobs', icon: 'jobs', needs: 'jobs.queue' },
     { path: '/keys', title: 'menu.keys', icon: 'keys', needs: 'identity.api-keys' },
     { path: '/webhooks', title: 'menu.webhooks', icon: 'webhooks', needs: 'events.endpoints' },

@@ -1,16 +1,12 @@
 """A DNP3 driver, an outstation and what lies between them, for tests of the session."""
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import api
-from config import load
 from drivers import dnp3
 from drivers.dnp3.codec.commands import CommandStatus, Control
 from drivers.dnp3.codec.objects import PointType
@@ -21,11 +17,9 @@ from hub import (
     Kind,
     Point,
     PointSpec,
-    Role,
 )
 from hub.kernel.app import Hub
-from hub.kernel.run import make_hub
-from tests import memory_sync
+from tests import gateways
 
 START = 1_700_000_000_000
 SPECS = (
@@ -147,17 +141,6 @@ def config(port: int, **more: Any) -> Dnp3Config:
     )
 
 
-@contextlib.asynccontextmanager
-async def running(file: str, folder: Path) -> AsyncIterator[Hub]:
+def running(file: str, folder: Path) -> AbstractAsyncContextManager[Hub]:
     """A whole gateway with its own API, by a file in which {folder} is where it keeps its data."""
-    path = folder / "gateway.toml"
-    path.write_text(file.replace("{folder}", str(folder)))
-    modules = (api, dnp3, memory_sync)
-    hub = make_hub(load(path), Role.GATEWAY, modules=modules, installed=False)
-    task = asyncio.create_task(hub.run())
-    await asyncio.wait_for(hub.started.wait(), 5)
-    try:
-        yield hub
-    finally:
-        hub.stopping.set()
-        await asyncio.wait_for(task, 5)
+    return gateways.running(file, folder, dnp3)

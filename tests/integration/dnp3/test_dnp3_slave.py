@@ -1,5 +1,6 @@
 """A gateway as an outstation: a control centre sees its points and opens a breaker behind it."""
 
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from drivers.dnp3.codec.commands import AnalogOutput, CommandStatus, ControlCode, Crob
 from drivers.dnp3.codec.objects import PointType
 from drivers.dnp3.config import Slave
-from drivers.dnp3.lines import connect_tcp
+from drivers.dnp3.lines import StreamLine, connect_tcp
 from drivers.dnp3.master import Association, MasterChannel, Measurements, operations
 from drivers.dnp3.outstation import OutstationServer, OutstationSettings
 from drivers.dnp3.slave import exposed
@@ -71,6 +72,13 @@ class Centre:
         return self.hub.get(JOURNAL).of(CommandDone)  # type: ignore[attr-defined,no-any-return]
 
 
+async def connected(port: int) -> StreamLine | None:
+    """A line to the gateway once it listens."""
+    with contextlib.suppress(LinkError):
+        return await connect_tcp("127.0.0.1", port, within=2)
+    return None
+
+
 @pytest.fixture
 async def centre(tmp_path: Path) -> AsyncIterator[Centre]:
     rtu = Rtu(Profiles().find("generic/dnp3_rtu"))
@@ -81,7 +89,7 @@ async def centre(tmp_path: Path) -> AsyncIterator[Centre]:
     async with server.listen("127.0.0.1", 0) as field:
         file = FILE.replace("{port}", str(port)).replace("{rtu}", str(field))
         async with running(file, tmp_path) as hub:
-            line = await connect_tcp("127.0.0.1", port, within=2)
+            line = await until(lambda: connected(port))
             found = Centre(hub, rtu, Association(MasterChannel(line, 3), 77, timeout=2))
             await operations.startup(found.peer)
             await until(lambda: found.seen.get((PointType.DBI, 0)) == CLOSED)
@@ -133,3 +141,17 @@ async def test_what_cannot_be_shown_is_named(
     )
     with pytest.raises(ConfigError, match=fault):
         exposed(slave, centre.hub.get(SITE))
+
+
+async def test_a_port_in_use_is_told_and_the_rest_of_the_gateway_runs_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rtu = Rtu(Profiles().find("generic/dnp3_rtu"))
+    server = OutstationServer(OutstationSettings(keep_alive=None), rtu.database, rtu)
+    async with server.listen("127.0.0.1", 0) as field:
+        file = FILE.replace("{port}", str(field)).replace("{rtu}", str(field))
+        async with running(file, tmp_path) as hub:
+            site = hub.get(SITE)
+            await until(lambda: len(site.latest([site.points["bay.voltage.l12"]])))
+            place = f"127.0.0.1:{field}"
+            assert f"dnp3 outstation 77: cannot listen on {place}" in caplog.text

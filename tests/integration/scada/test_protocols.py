@@ -128,6 +128,7 @@ async def test_a_gateway_says_how_it_does_and_how_far_the_centre_is(place, me):
     assert (row["name"], row["connected"], row["enabled"]) == ("g1", True, True)
     assert row["status"]["points"] == 4
     assert row["lag_s"] < 60
+    assert (row["points"], row["lives"], row["gaps"]) == (4, 1, [])
     await place.stop_gateway()
 
     async def gone():
@@ -135,6 +136,14 @@ async def test_a_gateway_says_how_it_does_and_how_far_the_centre_is(place, me):
         return not row["connected"]
 
     await until(gone, 10.0, 0.1)
+    await place.start_gateway()
+
+    async def missing():
+        (row,) = (await place.get("sync/gateways", me))["items"]
+        return row["gaps"]
+
+    (gap,) = await until(missing, 20.0, 0.1)
+    assert (gap["cause"], gap["device"], gap["lost"]) == ("gateway_down", "", 0)
 
 
 async def test_a_gateway_joins_with_a_key_that_is_shown_once(place, me, person):

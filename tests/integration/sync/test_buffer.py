@@ -299,3 +299,29 @@ async def test_a_reading_is_found_in_its_frame_until_nothing_holds_it(tmp_path):
         place = await buffer.locate(8, 20)
         assert place is not None
         assert place.acknowledged
+
+
+async def test_a_second_reader_follows_the_telemetry_into_another_epoch(
+    tmp_path: Path, batch: Make
+) -> None:
+    async with Buffer.opened(tmp_path / "b.db") as buffer:
+        assert await buffer.after(None, 0, 1 << 20) is None
+        buffer.readings(batch(12_000, 0))
+        await buffer.flush()
+        first = await buffer.after(None, 0, 1 << 10)
+        assert first is not None
+        assert (first.first, first.last) == (1, 1)
+        rest = await buffer.after(first.epoch, first.last, 1 << 20)
+        assert rest is not None
+        assert rest.first == 2
+        found = np.concatenate([b.value for b in (*first.batches, *rest.batches)])
+        assert np.array_equal(found, batch(12_000, 0).value)
+        assert await buffer.after(rest.epoch, rest.last, 1 << 20) is None
+        await buffer.renew(0)
+        buffer.readings(batch(10, 12_000))
+        await buffer.flush()
+        anew = await buffer.after(rest.epoch, rest.last, 1 << 20)
+        assert anew is not None
+        assert anew.first == 1
+        assert anew.epoch != rest.epoch
+        assert np.concatenate([b.value for b in anew.batches])[-1] == batch(10, 12_000).value[-1]

@@ -10,7 +10,6 @@ from hub import Gap, GapCause, Note, ReadingBatch, Record, Stream
 from sync import frames
 from sync.frames import BrokenChain, FrameError
 from sync.ingest import Refused
-from sync.reports import Reports
 from sync.wire import Need
 from tests.integration.sync.parts import START, Centre, catalogue, make_batch
 
@@ -171,22 +170,3 @@ async def test_a_zip_bomb_costs_nothing(plain_centre: Centre) -> None:
     bomb = msgspec.structs.replace(honest, body=zstandard.compress(bytes(200 << 20)))
     with pytest.raises(FrameError):
         await plain_centre.take(Stream.TELEMETRY, sender.epoch, msgspec.msgpack.encode(bomb))
-
-
-async def test_a_company_is_told_of_its_own_gateways_and_what_is_missing(
-    plain_centre: Centre,
-) -> None:
-    sender, owner = await introduced(plain_centre), uuid4()
-    gap = Gap(at=START, device="m", cause=GapCause.DEVICE_SILENT, since=START)
-    note = Note(at=START, level="alarm", code="clock.jump", message="by 1 h")
-    await plain_centre.take(Stream.EVENTS, sender.epoch, sender.records(gap, note))
-    await plain_centre.take(Stream.TELEMETRY, sender.epoch, sender.readings(make_batch(10, 0)))
-    reports = Reports(plain_centre.pool)
-    assert await reports.of(owner) == []
-    async with plain_centre.pool.connection() as connection:
-        await connection.execute("UPDATE sync_gateway SET owner = %s", (owner,))
-    [told] = await reports.of(owner)
-    assert (told.name, told.points, told.readings, told.lives, told.orders) == ("g1", 100, 10, 1, 0)
-    assert told.newest is not None
-    assert [(g.device, g.cause, g.until) for g in told.gaps] == [("m", "device_silent", None)]
-    assert [n.code for n in told.notes] == ["clock.jump"]
