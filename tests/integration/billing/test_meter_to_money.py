@@ -1,6 +1,7 @@
 """From meter to money: meter on Modbus, gateway, reading, invoice, payment, books."""
 
 import datetime as dt
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -101,7 +102,7 @@ async def reach(town, run, status):
 
 async def test_what_a_meter_counts_becomes_money_in_the_books(place, town, meter):
     today = dt.datetime.now(dt.UTC).date()
-    tenant = (await town.get("/api/v1/auth/me"))["tenant_id"]
+    tenant = UUID((await town.get("/api/v1/auth/me"))["tenant_id"])
     office = Actor(id="office", tenant=tenant, kind="system", permissions=frozenset("*"))
     async with place.centre.get(UNIT)(office) as ctx:
         await open_books(ctx, currency="USD", year=today.year)
