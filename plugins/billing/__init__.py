@@ -17,7 +17,7 @@ def hub_plugin() -> Plugin:
     from .callbacks import ask_provider, callback
     from .events import EVENTS
     from .invoices import invoices, rebill_candidates
-    from .payments import allocations, payments, refunds, take_payment
+    from .payments import MONEY, take_payment
     from .providers import BillingSettings
     from .readings import load, readings
     from .resources import tariffs, versions
@@ -42,9 +42,7 @@ def hub_plugin() -> Plugin:
             readings,
             runs,
             invoices,
-            payments,
-            allocations,
-            refunds,
+            *MONEY,
         ),
         actions=(callback, load, take_payment, run_items, decide, rebill_candidates),
         settings=BillingSettings,

@@ -49,6 +49,7 @@ refunds = Resource(
     filters=("payment_id", "reference", "day", "means"),
     sort=("-created_at", "day"),
 )
+MONEY = (payments, allocations, refunds)
 
 
 class Covered(Struct, kw_only=True):

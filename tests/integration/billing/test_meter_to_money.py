@@ -69,7 +69,7 @@ async def points(town):
         return [p for p in rows if p["name"].endswith(ENERGY)]
 
     (counter,) = await until(there, 20)
-    url = f"/api/v1/scada/readings/latest?point_ids={counter['id']}"
+    url = f"/api/v1/scada/readings/live?points={counter['id']}"
 
     async def reported():
         return (await town.get(url))["items"]
