@@ -9,6 +9,7 @@ import pytest_asyncio
 from hub import UNIT, Actor
 from hub.kernel.profiles import Profiles
 from plugins import billing, finance, jobs
+from plugins.billing.telemetry import Collected, collect
 from plugins.finance import SUBLEDGERS, open_books
 from plugins.finance.proof import prove
 from simulators.modbus import Server, Unit
@@ -133,3 +134,14 @@ async def test_what_a_meter_counts_becomes_money_in_the_books(place, town, meter
     assert cash["debit"] == f"{(invoice['total'] + 100) / 100:.2f}"
     async with place.centre.get(UNIT)(office) as ctx:
         assert (await prove(ctx, place.centre.get(SUBLEDGERS))).faults == {}
+
+    await place.stop_gateway()
+    tomorrow = today + dt.timedelta(days=1)
+
+    def open_():
+        return place.centre.get(UNIT)(office)
+
+    await collect(open_, "monthly", tomorrow)
+    again = await collect(open_, "monthly", tomorrow)
+    assert again == Collected(known=1), "the same value is the same reading"
+    assert await collect(open_, "monthly", today) == Collected(silent=1)
