@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import typer
 
-from hub import authors_cli, profiles_cli
+from hub import authors_cli, backup_cli, profiles_cli
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,6 +53,7 @@ def make_app(wanted: str = "") -> typer.Typer:
     app.command("hash-password")(hash_password)
     profiles_cli.add_commands(app)
     authors_cli.add_commands(app)
+    backup_cli.add_commands(app)
     own = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
     if wanted not in own:
         _plugin_commands(app)
@@ -199,21 +200,33 @@ class _Told:
 
 
 @contextlib.asynccontextmanager
+async def owner_dsn(settings: "Settings", *, make: bool = False) -> "AsyncIterator[str]":
+    """The centre's database for a command: by its DSN, or the embedded one where it was kept.
+
+    make: an embedded one that is not there yet.
+    """
+    from hub.kernel.database import embedded
+
+    if settings.database.dsn:
+        yield settings.database.dsn
+        return
+    folder = Path(settings.site.runtime_root) / "postgres"
+    if not (make or folder.exists()):
+        _refuse(f"no database.dsn, and no embedded database in {folder}")
+    async with embedded(folder) as dsn:
+        yield dsn
+
+
+@contextlib.asynccontextmanager
 async def unit_of_work(files: list[Path]) -> "AsyncIterator[UnitOfWork]":
-    """The centre's database for a command: by its DSN, or the embedded one where it was kept."""
-    from hub.kernel.database import Database, embedded
+    """The centre's database for a command, as plugins use it."""
+    from hub.kernel.database import Database
     from hub.kernel.uow import Unit
 
     with _Told():
         settings = _settings(files)
-    async with contextlib.AsyncExitStack() as stack:
-        dsn = settings.database.dsn
-        if not dsn:
-            folder = Path(settings.site.runtime_root) / "postgres"
-            if not folder.exists():
-                _refuse(f"no database.dsn, and no embedded database in {folder}")
-            dsn = await stack.enter_async_context(embedded(folder))
-        yield Unit(await stack.enter_async_context(Database(dsn, size=2)))
+    async with owner_dsn(settings) as dsn, Database(dsn, size=2) as database:
+        yield Unit(database)
 
 
 def _refuse(message: str) -> NoReturn:

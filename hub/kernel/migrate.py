@@ -22,7 +22,7 @@ HERE = Path(__file__).parent / "alembic"
 _LOCK = 0x62757362  # "busb": one process migrates, the others wait
 _APPEND_ONLY = ("hub_audit",)
 
-_ROLES = f"""
+ROLES = f"""
 DO $$ BEGIN
   CREATE ROLE {APP} NOLOGIN NOBYPASSRLS;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
@@ -34,6 +34,8 @@ DO $$ BEGIN
     EXECUTE format('GRANT {APP}, {SYSTEM} TO %I WITH SET TRUE', current_user);
   END IF;
 END $$;
+"""
+_RIGHTS = f"""
 GRANT USAGE ON SCHEMA public TO {APP}, {SYSTEM};
 ALTER DEFAULT PRIVILEGES IN SCHEMA public
   GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP}, {SYSTEM};
@@ -84,7 +86,7 @@ def upgrade(dsn: str, plugins: Iterable[Plugin], to: str = "heads") -> None:
         "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=pool.NullPool
     )
     with _alone(dsn) as holder:
-        holder.execute(_ROLES)
+        holder.execute(ROLES + _RIGHTS)
         _set_aside(holder, {"hub", *(p.name for p in plugins)})
         with engine.connect() as connection:
             command.upgrade(config(plugins, connection), to)

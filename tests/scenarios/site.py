@@ -66,20 +66,21 @@ def compiled(folder: Path) -> dict[str, str]:
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 
-def centre(folder: Path, dsn: str, port: int) -> Child:
-    """The centre, on a database of the test."""
+def centre(folder: Path, dsn: str, port: int, **more: str) -> Child:
+    """The centre, on a database of the test. more: environment that wins."""
     env = {
         **compiled(folder),
         "DATABASE_URL": dsn,
         "BUSBAR_SITE__RUNTIME_ROOT": str(folder / "central"),
         "BUSBAR_API__PORT": str(port),
         "BUSBAR_PLUGIN__SYNC__GATEWAYS": json.dumps({"site": KEY}),
+        **more,
     }
     return Child("centre", ["central"], folder / "centre.log", env)
 
 
-def gateway(folder: Path, config: Path, centre_port: int, port: int) -> Child:
-    """A gateway that sends to that centre."""
+def gateway(folder: Path, config: Path, centre_port: int, port: int, **more: str) -> Child:
+    """A gateway that sends to that centre. more: environment that wins."""
     env = {
         **compiled(folder),
         "BUSBAR_GATEWAY__NAME": "site",
@@ -87,6 +88,7 @@ def gateway(folder: Path, config: Path, centre_port: int, port: int) -> Child:
         "BUSBAR_CENTRAL__URL": f"http://127.0.0.1:{centre_port}",
         "BUSBAR_CENTRAL__KEY": KEY,
         "BUSBAR_API__PORT": str(port),
+        **more,
     }
     return Child("gateway", ["gateway", "-c", str(config)], folder / "gateway.log", env)
 
