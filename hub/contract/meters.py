@@ -85,7 +85,7 @@ class MeterOrders(Protocol):
 class MeterPoint(Struct, frozen=True, kw_only=True):
     """One value of a meter: raw * scale + offset. address: in the notation of its driver.
 
-    collected: by a gateway, so that nobody else stores it.
+    collected: by a gateway, so that nobody else stores it. unit: of its stored values (`kWh`).
     """
 
     series: int
@@ -94,6 +94,7 @@ class MeterPoint(Struct, frozen=True, kw_only=True):
     scale: float
     offset: float
     collected: bool
+    unit: str = ""
 
 
 class MeterDirectory(Protocol):

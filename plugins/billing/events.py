@@ -45,10 +45,59 @@ class InvoiceCancelled(Event, frozen=True, tag="invoice.cancelled"):
     reason: str
 
 
+class InvoicePaid(Event, frozen=True, tag="invoice.paid"):
+    invoice_id: UUID
+    invoice_no: str
+    account_id: UUID
+
+
+class InvoiceReopened(Event, frozen=True, tag="invoice.reopened"):
+    """A bill that was paid is not any more. owed: minor units."""
+
+    invoice_id: UUID
+    invoice_no: str
+    account_id: UUID
+    owed: int
+
+
+class PaymentReceived(Event, frozen=True, tag="payment.completed"):
+    """amount, credit (what no bill took): minor units."""
+
+    payment_id: UUID
+    payment_no: str
+    account_id: UUID
+    amount: int
+    credit: int
+
+
+class PaymentBounced(Event, frozen=True, tag="payment.bounced"):
+    """amount: minor units."""
+
+    payment_id: UUID
+    payment_no: str
+    account_id: UUID
+    amount: int
+    reason: str
+
+
+class PaymentRefunded(Event, frozen=True, tag="payment.refunded"):
+    """amount: minor units."""
+
+    payment_id: UUID
+    payment_no: str
+    account_id: UUID
+    amount: int
+
+
 EVENTS: tuple[type[Event], ...] = (
     CustomerCreated,
     InvoiceCancelled,
     InvoiceCreated,
+    InvoicePaid,
+    InvoiceReopened,
     MeterInstalled,
+    PaymentBounced,
+    PaymentReceived,
+    PaymentRefunded,
     ReadingTaken,
 )

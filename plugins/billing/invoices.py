@@ -240,14 +240,3 @@ async def rebill_candidates(ctx: Ctx) -> list[Candidate]:
     """Bills that something changed under, after they were made; newest first of each account."""
     found = await ctx.db.execute(_CANDIDATES, {"tenant": ctx.actor.tenant})
     return [Candidate(**row._mapping) for row in found]  # noqa: SLF001  -- that is its name
-
-
-async def receivables(ctx: Ctx) -> dict[str, int]:
-    """What open bills say of the control account of receivables, for the nightly proof."""
-    stmt = text("""
-        SELECT a.code, coalesce((SELECT sum(i.total - i.paid) FROM billing_invoice i
-                                  WHERE i.tenant = a.tenant AND i.status <> 'cancelled'), 0)::bigint
-               AS total
-          FROM finance_account a WHERE a.tenant = :tenant AND a.purpose = 'receivables'""")
-    found = await ctx.db.execute(stmt, {"tenant": ctx.actor.tenant})
-    return {row.code: row.total for row in found}

@@ -207,6 +207,7 @@ class Invoice(Entity):
         ),
         Index("ix_billing_invoice_run", "run_id", "tenant"),
         CheckConstraint("net + tax = total", name="sum"),
+        CheckConstraint("paid BETWEEN least(total, 0) AND greatest(total, 0)", name="paid"),
     )
     invoice_no: Mapped[Label] = col(read_only=True)
     series: Mapped[str] = mapped_column(String(20), info={"hidden": True})

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from sqlalchemy import select, update
 
 from hub import (
+    Code,
     Conflict,
     Ctx,
     Invalid,
@@ -28,6 +29,8 @@ from .calculating import calculate, counts, select_items
 from .issuing import issue
 from .measuring import Stuck
 from .models_bills import BillRun, RunItem, RunStatus
+from .receiving import apply_credits
+from .telemetry import Collected, collect
 
 runs = Resource(
     name="runs",
@@ -46,14 +49,33 @@ class Which(Struct, frozen=True, forbid_unknown_fields=True):
 
 @job("calculate_bills", queue=Queue.HEAVY, timeout=6 * 3600)
 async def calculate_bills(run: Run, params: Which) -> dict[str, Any]:
-    """Calculate the bills of a run."""
+    """Read the meters of a run that report by telemetry, and calculate its bills."""
+    async with run.unit() as ctx:
+        row = await _run(ctx, params.run_id)
+    if row.status is RunStatus.SELECTED:
+        await collect(run.unit, row.cycle, row.until)
     return await _work(run, params, calculate)
+
+
+class Cycle(Struct, frozen=True, forbid_unknown_fields=True):
+    """day: its local midnight is the instant that is read; what has not come yet is read now."""
+
+    cycle: Code
+    day: dt.date
+
+
+@job("read_meters", queue=Queue.HEAVY, timeout=6 * 3600, manual=True)
+async def read_meters(run: Run, params: Cycle) -> Collected:
+    """Read the meters of a cycle that report by telemetry."""
+    return await collect(run.unit, params.cycle, params.day)
 
 
 @job("issue_bills", queue=Queue.HEAVY, timeout=6 * 3600)
 async def issue_bills(run: Run, params: Which) -> dict[str, Any]:
-    """Issue the approved bills of a run."""
-    return await _work(run, params, issue)
+    """Issue the approved bills of a run, and pay them with what customers paid ahead."""
+    done = await _work(run, params, issue)
+    await apply_credits(run.unit)
+    return done
 
 
 async def _work(run: Run, params: Which, half: Any) -> dict[str, Any]:

@@ -68,3 +68,22 @@ SELECT %(tenant)s, id, installation_id, register, at, value, total, reason, cond
     rule text, note text)
 """,
 )
+
+# Registers with a point that reports them, and the instant with which their next bill ends.
+REPORTED = """
+SELECT a.id AS agreement, m.number AS meter, m.external_id, i.id AS installation,
+       r.name AS register, r.address, e.at
+  FROM billing_agreement a
+  JOIN billing_account c ON c.tenant = a.tenant AND c.id = a.account_id
+  CROSS JOIN LATERAL (
+    SELECT least(least(a.until, %(until)s)::timestamp AT TIME ZONE %(zone)s, %(now)s) AS at) e
+  JOIN billing_installation i ON i.tenant = a.tenant AND i.service_point_id = a.service_point_id
+   AND i.since < e.at AND (i.until IS NULL OR i.until > e.at)
+  JOIN billing_meter m ON m.tenant = a.tenant AND m.id = i.meter_id
+  JOIN billing_register r ON r.tenant = a.tenant AND r.meter_id = m.id
+ WHERE a.tenant = %(tenant)s AND c.cycle = %(cycle)s AND a.since < %(until)s
+   AND (a.until IS NULL OR a.until > %(until)s::date - 62)
+   AND m.external_id IS NOT NULL AND r.address IS NOT NULL
+   AND (a.id, r.name) > (%(agreement)s, %(register)s)
+ ORDER BY a.id, r.name LIMIT %(many)s
+"""

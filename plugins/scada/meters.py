@@ -43,4 +43,5 @@ def _point(device: Device, point: DataPoint) -> MeterPoint:
         scale=point.scale_factor,
         offset=point.value_offset,
         collected=device.gateway_id is not None,
+        unit=point.unit or "",
     )

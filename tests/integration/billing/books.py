@@ -72,7 +72,8 @@ class Office:
             assert (await prove(ctx, self.central.get(SUBLEDGERS))).faults == {}
         rows = await self.sql(
             "SELECT n.series, n.last, count(i.number) AS many, max(i.number) AS top"
-            " FROM billing_numbers n LEFT JOIN billing_invoice i"
+            " FROM billing_numbers n LEFT JOIN (SELECT tenant, series, number FROM billing_invoice"
+            " UNION ALL SELECT tenant, series, number FROM billing_payment) i"
             " ON i.tenant = n.tenant AND i.series = n.series GROUP BY n.series, n.last"
         )
         assert [r for r in rows if not r.last == r.many == (r.top or 0)] == []

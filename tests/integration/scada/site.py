@@ -221,11 +221,14 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(folder: Path, dsn: str, channels: str = "") -> AsyncIterator[Site]:
+async def site(
+    folder: Path, dsn: str, channels: str = "", more: tuple[ModuleType, ...] = ()
+) -> AsyncIterator[Site]:
+    """more: plugins of the centre beside those that a site needs."""
     path = folder / "centre.toml"
     path.write_text(CENTRE.format(folder=folder, dsn=dsn, key=KEY))
     settings = config.load(path)
-    modules = (identity, scada, sync, fleet, api)
+    modules = (identity, scada, *more, sync, fleet, api)
     hub = make_hub(settings, Role.CENTRAL, modules=modules, installed=False)
     running, wire = asyncio.create_task(hub.run()), Wire()
     breaker = Unit(Profiles().find("generic/modbus_breaker"))
