@@ -140,6 +140,7 @@ from hub.contract.readings import (
     Validity,
     quality,
 )
+from hub.contract.retention import Days, forget
 from hub.contract.services import (
     DIRECTORY,
     DSN,
@@ -275,6 +276,7 @@ __all__ = [
     "Ctx",
     "Currency",
     "Day",
+    "Days",
     "DeviceConfig",
     "DeviceState",
     "Download",
@@ -409,6 +411,7 @@ __all__ = [
     "Zone",
     "action",
     "col",
+    "forget",
     "grants",
     "hookimpl",
     "job",

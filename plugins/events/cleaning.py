@@ -1,16 +1,8 @@
 """Forgets old events and deliveries, a few thousand at a time so that nobody waits."""
 
-import datetime as dt
-from typing import Annotated, Any
-
 import msgspec
-from msgspec import Meta
-from sqlalchemy import text
 
-from hub import Run, Schedule, job
-
-PART = 5_000
-Days = Annotated[int, Meta(ge=1, le=3650)]
+from hub import Days, Run, Schedule, forget, job
 
 # What is still waiting or was given up stays, and so does the event it is about.
 _ATTEMPTS = """
@@ -52,14 +44,8 @@ async def clean(run: Run, params: Ages) -> dict[str, int]:
     """Forget old events and deliveries of webhooks."""
     gone = {"events": 0, "deliveries": 0}
     for step, (what, statement) in enumerate(_OLD):
-        while True:
-            async with run.unit() as ctx:
-                until = ctx.clock() - dt.timedelta(days=getattr(params, what))
-                done: Any = await ctx.db.execute(text(statement), {"until": until, "part": PART})
-            gone[what] += done.rowcount
-            await run.progress(25 * step, f"{sum(gone.values())} rows")
-            if done.rowcount < PART:
-                break
+        gone[what] += await forget(run, statement, getattr(params, what))
+        await run.progress(25 * step, f"{sum(gone.values())} rows")
     return gone
 
 

@@ -1,17 +1,14 @@
 """Forgets jobs that ended long ago: failures are kept longer than successes."""
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 from sqlalchemy import delete
 
-from hub import Run, Schedule, job
+from hub import Days, Run, Schedule, job
 
 from .models import State, Task
-
-Days = Annotated[int, Meta(ge=1, le=3650)]
 
 
 class Ages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
