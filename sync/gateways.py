@@ -5,12 +5,13 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
-from psycopg import AsyncConnection
-
 from hub import Forbidden, HubError, Unauthenticated
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
 
 MIN_KEY, MAX_KEY = 24, 200  # characters
 GUESSES = 10  # wrong keys from one address within WINDOW
@@ -45,7 +46,7 @@ def read_key(header: str) -> str:
 
 
 async def enrol(
-    connection: AsyncConnection[Any], name: str, key: str = "", owner: UUID | None = None
+    connection: "AsyncConnection[Any]", name: str, key: str = "", owner: UUID | None = None
 ) -> tuple[UUID, str]:
     """Create a gateway, or change the key of the one of that name; without a key, make one.
 
@@ -69,7 +70,7 @@ class Gate:
     def __init__(self) -> None:
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    async def admit(self, connection: AsyncConnection[Any], header: str, address: str) -> Gateway:
+    async def admit(self, connection: "AsyncConnection[Any]", header: str, address: str) -> Gateway:
         """The gateway that this is, or Unauthenticated, Forbidden, TooManyGuesses."""
         since, failures = self._failures.get(address, (0.0, 0))
         now = time.monotonic()

@@ -32,9 +32,9 @@ from hub.kernel.app import Route
 
 from .events import GatewayConnected, GatewayDisconnected
 from .gateways import Gate, Gateway
-from .wire_link import HEARTBEAT, LINK, MAX_MESSAGE, Give, Status, encode, read_up
+from .wire_link import HEARTBEAT, LINK, MAX_MESSAGE, TOPIC, Give, Status, encode, read_up
 
-TOPIC, ANSWERS = "sync.orders", "sync.answers"
+ANSWERS = "sync.answers"
 KEPT = dt.timedelta(days=30)  # an order that nobody came for
 
 _logger = structlog.get_logger(__name__)

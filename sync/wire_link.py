@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from hub import AnyOrder
 
 LINK = "/api/v1/sync/link"
+TOPIC = "sync.orders"  # of the news that a gateway has orders, with its id behind a dot
 MAX_MESSAGE = 1 << 20
 STATUS_EVERY = 15.0  # s between two words of a gateway on itself
 HEARTBEAT = 10.0  # s between pings; a link that misses one is dead

@@ -10,9 +10,8 @@ from msgspec import Struct
 from sqlalchemy import text
 
 from hub import Conflict, Ctx, Invalid, NotFound, uuid7
-from hub.kernel.uow import note
 from sync.gateways import hash_key
-from sync.orders import TOPIC
+from sync.wire_link import TOPIC
 
 TABLE = "sync_gateway"
 SHOWN = 20  # gaps and notes
@@ -156,7 +155,7 @@ async def join(ctx: Ctx, owner: UUID, name: str, *, renew: bool = False) -> Join
         if not renew:
             raise Conflict(f"a gateway is called {name!r} already: renew its key", field="name")
         return await renewed(ctx, owner, name=name)
-    note(ctx, "join", TABLE, ident, {"name": [None, name]})
+    _note(ctx, "join", ident, {"name": [None, name]})
     return Joined(id=ident, name=name, key=key)
 
 
@@ -167,7 +166,7 @@ async def renewed(ctx: Ctx, owner: UUID, *, name: str = "", ident: UUID | None =
     row = (await ctx.db.execute(_RENEW, values)).one_or_none()
     if row is None:
         raise NotFound("there is no such gateway", resource="gateways")
-    note(ctx, "renew", TABLE, row[0], {})
+    _note(ctx, "renew", row[0], {})
     await _wake(ctx, row[0])
     return Joined(id=row[0], name=row[1], key=key)
 
@@ -177,10 +176,16 @@ async def switch(ctx: Ctx, ident: UUID, on: bool) -> None:
     values = {"on": on, "owner": ctx.actor.tenant, "id": ident}
     if await ctx.db.scalar(_SWITCH, values) is None:
         raise NotFound("there is no such gateway", resource="gateways", identifier=str(ident))
-    note(ctx, "switch", TABLE, ident, {"enabled": [not on, on]})
+    _note(ctx, "switch", ident, {"enabled": [not on, on]})
     await _wake(ctx, ident)
 
 
 async def _wake(ctx: Ctx, gateway: UUID) -> None:
     """Have its live link checked again."""
     await ctx.db.execute(_WAKE, {"topic": f"{TOPIC}.{gateway}"})
+
+
+def _note(ctx: Ctx, action: str, row: UUID, data: dict[str, Any]) -> None:
+    from hub.kernel.uow import note  # noqa: PLC0415 - every command reads this plugin's manifest
+
+    note(ctx, action, TABLE, row, data)
