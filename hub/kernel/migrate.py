@@ -1,7 +1,7 @@
 """Schema changes: one Alembic branch per plugin in one version table, then the tenant walls."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,19 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {APP}, {SY
 Table("hub_absent_version", Base.metadata, Column("version_num", String(32), primary_key=True))
 _ABSENT = """CREATE TABLE IF NOT EXISTS hub_absent_version (
   version_num varchar(32) CONSTRAINT pk_hub_absent_version PRIMARY KEY)"""
+Table(
+    "hub_branch_version",
+    Base.metadata,
+    Column("branch", String(100), primary_key=True),
+    Column("version_num", String(32), nullable=False),
+)
+_BRANCH = """CREATE TABLE IF NOT EXISTS hub_branch_version (
+  branch varchar(100) CONSTRAINT pk_hub_branch_version PRIMARY KEY,
+  version_num varchar(32) NOT NULL)"""
+_REMEMBER = """
+INSERT INTO hub_branch_version VALUES (%s, %s)
+ON CONFLICT (branch) DO UPDATE SET version_num = excluded.version_num
+"""
 _MOVE = """
 WITH moved AS (
   DELETE FROM {source} WHERE regexp_replace(version_num, '_[0-9]+$', '') {test}(%s)
@@ -87,9 +100,13 @@ def upgrade(dsn: str, plugins: Iterable[Plugin], to: str = "heads") -> None:
     )
     with _alone(dsn) as holder:
         holder.execute(ROLES + _RIGHTS)
-        _set_aside(holder, {"hub", *(p.name for p in plugins)})
+        present = {"hub", *(p.name for p in plugins)}
+        _set_aside(holder, present)
+        lineage = _lineage(plugins)
+        _restate(holder, present, lineage)
         with engine.connect() as connection:
             command.upgrade(config(plugins, connection), to)
+        _remember(holder, lineage)
         protect(holder)
 
 
@@ -99,6 +116,7 @@ def _set_aside(connection: psycopg.Connection, present: set[str]) -> None:
     Their tables stay, and when they come back they go on from there.
     """
     connection.execute(_ABSENT)
+    connection.execute(_BRANCH)
     if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
         return
     for source, target, test in (
@@ -109,6 +127,66 @@ def _set_aside(connection: psycopg.Connection, present: set[str]) -> None:
             source=Identifier(source), target=Identifier(target), test=SQL(test)
         )
         connection.execute(move, (list(present),))
+
+
+def _restate(
+    connection: psycopg.Connection, present: set[str], lineage: Mapping[str, set[str]]
+) -> None:
+    """Name in Alembic's table what it takes for granted, and no more.
+
+    It stores no revision that another one depends on. So what a plugin that is gone had implied
+    would be run again, and what one that is back implies would be named twice, which it refuses.
+    """
+    known = connection.execute(
+        "SELECT version_num FROM hub_branch_version WHERE branch = ANY(%s)", (list(present),)
+    )
+    stored = _stored(connection)
+    applied = _ancestors({*stored, *(row[0] for row in known)}, lineage)
+    named = applied - {parent for one in applied for parent in lineage[one]}
+    if not applied or named == stored:
+        return
+    with connection.transaction():
+        connection.execute("DELETE FROM alembic_version")
+        for version in sorted(named):
+            connection.execute("INSERT INTO alembic_version VALUES (%s)", (version,))
+
+
+def _remember(connection: psycopg.Connection, lineage: Mapping[str, set[str]]) -> None:
+    """Write down how far each branch is, whatever Alembic's table names."""
+    applied = _ancestors(_stored(connection), lineage)
+    for branch in {_branch(one) for one in applied}:
+        own = {one for one in applied if _branch(one) == branch}
+        for last in own - {parent for one in own for parent in lineage[one]}:
+            connection.execute(_REMEMBER, (branch, last))
+
+
+def _stored(connection: psycopg.Connection) -> set[str]:
+    if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
+        return set()
+    return {row[0] for row in connection.execute("SELECT version_num FROM alembic_version")}
+
+
+def _lineage(plugins: Iterable[Plugin]) -> dict[str, set[str]]:
+    """Of every revision those that it follows or depends on."""
+    script = ScriptDirectory.from_config(config(plugins))
+    return {
+        one.revision: {*_names(one.down_revision), *_names(one.dependencies)}
+        for one in script.walk_revisions()
+    }
+
+
+def _ancestors(of: set[str], lineage: Mapping[str, set[str]]) -> set[str]:
+    """Themselves and all before them, as far as their scripts are here."""
+    found: set[str] = set()
+    waiting = of & lineage.keys()
+    while waiting:
+        found |= waiting
+        waiting = {parent for one in waiting for parent in lineage[one]} - found
+    return found
+
+
+def _branch(revision: str) -> str:
+    return revision.rpartition("_")[0]
 
 
 def protect(connection: psycopg.Connection) -> None:
